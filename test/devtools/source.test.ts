@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { createFetch } from '../../src/client/fetch.ts';
 import type { HoldfastEvent } from '../../src/core/events.ts';
 import { faults } from '../../src/devtools/faults.ts';
+import { holdOf } from '../../src/devtools/holds.ts';
 import { ClientSource } from '../../src/devtools/source.ts';
 import { breaker } from '../../src/policies/breaker/breaker.ts';
 
@@ -75,4 +76,27 @@ test('a source that is closed hears nothing more', async () => {
   expect(changes()).toBe(before);
   expect(source.model.version).toBe(0);
   await fetch.close();
+});
+
+test('an entry behind one that cannot be decrypted says what is ahead', async () => {
+  const entry = (id: string, url: string) =>
+    ({
+      id,
+      key: id,
+      lane: 'lane',
+      state: 'waiting',
+      notBefore: 0,
+      request: { method: 'POST', url },
+    }) as never;
+  const [unreadable, behind] = [entry('a', ''), entry('b', `${ORIGIN}/orders`)];
+  const box = {
+    entries: async ({ state }: { state: string }) => (state === 'waiting' ? [unreadable, behind] : []),
+    subscribe: () => () => {},
+  };
+  const listed = Promise.withResolvers<void>();
+  const client = { subscribe: () => () => {} };
+  const source = new ClientSource(client, { outbox: box as never }, 'client 1', () => listed.resolve());
+  source.waiting.refresh();
+  await listed.promise;
+  expect(holdOf(behind, source, 0).why).toContain('POST unreadable (a) is sent first');
 });
