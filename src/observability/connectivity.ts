@@ -28,7 +28,7 @@ export interface ConnectivityOptions extends Omit<CheckOptions, 'signal'> {
   readonly onChange?: (now: Reachability) => void;
 }
 
-/** Connectivity for `host: { online }`. */
+/** Connectivity for `host: { connectivity }`. */
 export interface ProbedConnectivity extends Connectivity {
   readonly reachability: Reachability;
   /** Probes now. */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { deviceKey, encryptWith } from '../../src/stores/encryption.ts';
 import { newName } from '../support/databases.ts';
 
@@ -37,6 +37,20 @@ describe.skipIf(!hasIndexedDB)('a key of the device', () => {
     }
     const sealed = await encryptWith(deviceKey({ name })).encrypt(plain, 'here');
     expect(await encryptWith(deviceKey({ name })).decrypt(sealed, 'here')).toEqual(plain);
+  });
+
+  test('is committed with strict durability: without it, nothing that it encrypted can be read', async () => {
+    const { transaction } = IDBDatabase.prototype;
+    const wanted: unknown[] = [];
+    IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...given) {
+      if (given[1] === 'readwrite') wanted.push(given[2]?.durability);
+      return transaction.apply(this, given);
+    };
+    onTestFinished(() => {
+      IDBDatabase.prototype.transaction = transaction;
+    });
+    await deviceKey({ name: newName() })();
+    expect(wanted).toEqual(['strict']);
   });
 
   test('cannot be read by scripts', async () => {
