@@ -5,7 +5,7 @@ export const PORTABLE =
 /** Of these, the files that leave nothing behind share a page or a process: to make one for each takes as long as their tests. */
 export const TOGETHER = [
   'test/{primitives,core,http,client,observability,adapters,contracts,devtools,testing}/**/*([!.]).test.ts',
-  'test/policies/{,auth/,breaker/,cache/,retry/}*([!.]).test.ts',
+  'test/{stores,policies/{,auth/,breaker/,cache/,retry/}}/*([!.]).test.ts',
   // But for those in which a page dies: its locks are never released.
   'test/policies/outbox/!(crashes|*.*).test.ts',
 ];
