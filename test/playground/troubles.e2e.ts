@@ -116,10 +116,10 @@ describe('the playground', () => {
     expect((await origin.ledger()).map(({ applied }) => applied)).toEqual([0, 1]);
   });
 
-  test('delivers the orders of five tabs in order, and shows the progress', async () => {
+  test('delivers the orders of three tabs in order, and shows the progress', async () => {
     const tabs = [tab];
-    while (tabs.length < 5) tabs.push(await browser.open(playground.url));
-    const last = tabs[4] as Tab;
+    while (tabs.length < 3) tabs.push(await browser.open(playground.url));
+    const last = tabs[2] as Tab;
     await breakServer('Disconnect', 'refuses every connection');
     for (const [nth, each] of tabs.entries()) {
       await each.fill('Item', `tab ${nth},`);
@@ -128,15 +128,15 @@ describe('the playground', () => {
     }
     await openDevtools(tab, 'Outbox');
     await tab.click('Pause');
-    await sees(last, 'Orders', '100 waiting, paused');
+    await sees(last, 'Orders', '60 waiting, paused');
     await heal();
     expect(await origin.ledger()).toEqual([]);
     await openDevtools(last, 'Outbox');
     await last.click('Resume');
-    await sees(tab, 'Orders', /Delivering\s+\d+ of 100/);
+    await sees(tab, 'Orders', /Delivering\s+\d+ of 60/);
     for (const each of tabs) await sees(each, 'Orders', 'Nothing waits');
     const writes = await origin.ledger();
-    expect(writes.map(({ seen, applied }) => [seen, applied])).toEqual(Array(100).fill([1, 1]));
+    expect(writes.map(({ seen, applied }) => [seen, applied])).toEqual(Array(60).fill([1, 1]));
     const items = writes.map(({ body }) => JSON.parse(body).item);
     expect(items).toEqual(
       tabs.flatMap((_, nth) => Array.from({ length: 20 }, (_, at) => `tab ${nth}, ${at + 1}`)),
