@@ -102,6 +102,19 @@ describe('an encrypted outbox', () => {
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
   });
 
+  test('an encrypted outbox sends what an edit has made of an entry from before the encryption', async () => {
+    const before = page();
+    before.origin.replies(status(422));
+    await write(before, SECRET, { id: 'a' });
+    const here = await reloaded(before, { encryption: await newCipher() });
+    await here.outbox.edit('a', (request) => new Request(request, { body: 'mended' }));
+    expect(await (await here.outbox.request('a'))?.text()).toBe('mended');
+    await here.outbox.replay('a');
+    await settle();
+    expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, 'mended']);
+    expect(await written(here)).not.toContain('patient');
+  });
+
   test('an encrypted outbox merges and edits encrypted entries', async () => {
     const here = page({ encryption: await newCipher() });
     here.host.connectivity.set(false);

@@ -26,15 +26,18 @@ export class RecordEncryption {
     this.#cipher = cipher;
   }
 
+  /** @param unique The context of an entry without one: it is new, or from before the encryption. */
   async encryptEntry(
     entry: OutboxEntry,
     body: StoredBody | undefined,
+    unique: string,
   ): Promise<{ readonly record: EntryRecord; readonly body: StoredBody | undefined }> {
     if (!this.#cipher) return { record: entry, body };
-    const { request, options, meta, fingerprint, reason, ...clear } = entry;
-    const context = contentContext(entry);
+    const { cipherContext = unique } = entry;
+    const { request, options, meta, fingerprint, reason, ...clear } = { ...entry, cipherContext };
+    const context = contentContext(clear);
     const encrypted = await this.#encrypt({ request, options, meta, fingerprint }, context);
-    const record = { ...clear, encrypted, ...(await this.encryptReason(entry, reason)) };
+    const record = { ...clear, encrypted, ...(await this.encryptReason(clear, reason)) };
     return { record, body: await this.#encryptBody(body, context) };
   }
 

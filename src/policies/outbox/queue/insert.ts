@@ -1,7 +1,7 @@
 import type { Call } from '../../../core/contract.ts';
 import { CapacityError } from '../../../core/errors.ts';
 import type { Change, StoredBody } from '../../../core/store.ts';
-import { chance, newKey } from '../../../http/idempotency.ts';
+import { newKey } from '../../../http/idempotency.ts';
 import { HoldfastError } from '../../../primitives/failure.ts';
 import { expected } from '../../../primitives/validate.ts';
 import type { CallOutboxSettings, OutboxSettings } from '../options.ts';
@@ -62,14 +62,13 @@ export function createDraft(
     ...(coalesce && { coalesceKey: coalesce.key }),
     ...((blockLaneOnFailure || merged?.blockLaneOnFailure) && { blockLaneOnFailure: true }),
     ...(delivery && { delivery }),
-    ...(settings.encryption && { cipherContext: chance(host.random) }),
   };
 }
 
 /**
  * Prepares a write for the commit.
  *
- * @param suffix Makes ids of the same moment different.
+ * @param suffix Makes ids of the same moment different, and contents that are encrypted.
  * @param unsent The unsent entry of the `coalesce` key; `draft` is already merged with it.
  * @returns commits it with its key, ids and pointers as one atomic change, in the order in which such functions are called.
  */
@@ -83,7 +82,7 @@ export async function prepareInsert(
 ): Promise<(onBeforeWrite: () => void) => Promise<Accepted | undefined>> {
   const { keys, encryption } = queue;
   const { id, partition, lane, origin, coalesceKey } = draft;
-  const encrypted = await encryption.encryptEntry({ ...draft, id: '', key: '' }, body);
+  const encrypted = await encryption.encryptEntry({ ...draft, id: '', key: '' }, body, suffix);
   const { record } = encrypted;
   const fingerprint = id === undefined ? {} : await encryption.encryptFingerprint(record, draft.fingerprint);
   const alias = id === undefined ? undefined : keys.alias(partition, id);

@@ -1,6 +1,6 @@
 import type { Host } from '../../../core/contract.ts';
 import { type Change, isQuotaExceeded, type StoredBody } from '../../../core/store.ts';
-import { newKey } from '../../../http/idempotency.ts';
+import { chance, newKey } from '../../../http/idempotency.ts';
 import type { OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import type { Lease } from './lease.ts';
 import { type PauseState, stopOrRelease } from './pauses.ts';
@@ -149,7 +149,7 @@ export async function replaceRequest(
   // A request that was made from the old one still has the old key in its header.
   const idempotencyKey = key === undefined || key === entry.idempotencyKey ? newKey(host.random) : key;
   const after = { ...rest, ...fields, request, size, origin, idempotencyKey, revision: revision + 1 };
-  const encrypted = await queue.encryption.encryptEntry(after, body);
+  const encrypted = await queue.encryption.encryptEntry(after, body, chance(host.random));
   return transition(queue, entry, () => encrypted.record, { body: encrypted.body ?? null, lease });
 }
 
