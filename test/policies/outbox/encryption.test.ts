@@ -102,6 +102,17 @@ describe('an encrypted outbox', () => {
     expect(here.origin.seen.map(({ body }) => body)).toEqual([SECRET, SECRET]);
   });
 
+  test('an encrypted outbox knows why an entry from before the encryption was not delivered', async () => {
+    const before = page();
+    before.origin.replies(networkError());
+    await write(before);
+    const here = await reloaded(before, { encryption: await newCipher() });
+    here.origin.replies(status(422));
+    await here.outbox.flush();
+    const [dead] = await here.outbox.entries({ state: 'dead-letter' });
+    expect(dead?.reason).toEqual({ code: 'http', status: 422 });
+  });
+
   test('an encrypted outbox sends what an edit has made of an entry from before the encryption', async () => {
     const before = page();
     before.origin.replies(status(422));

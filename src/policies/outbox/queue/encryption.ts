@@ -44,9 +44,11 @@ export class RecordEncryption {
   /** An entry that cannot be decrypted is listed as unreadable, so that none disappears. */
   async decryptEntry(record: EntryRecord): Promise<OutboxEntry> {
     const { encrypted, encryptedReason, ...clear } = record;
-    if (!encrypted) return clear as OutboxEntry;
     const context = contentContext(record);
-    const content = await this.#decryptOr<Content | undefined>(undefined, encrypted, context);
+    // An entry from before the encryption may have a reason of after it.
+    const content = encrypted
+      ? await this.#decryptOr<Content | undefined>(undefined, encrypted, context)
+      : {};
     if (!content) return withoutContent(record);
     // A reason that another key has encrypted, such as that of a start with a wrong key, does not hide the entry.
     const reason =
