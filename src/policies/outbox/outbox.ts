@@ -184,11 +184,9 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
         const { queue, pipeline } = mine;
         const partition = pipeline.partition();
         const entry = await queue.find(partition, id);
-        if (entry?.state === 'waiting') return toResponse(await awaitResult(entry, mine));
+        if (entry) return toResponse(await awaitResult(entry, mine));
         const stored = await queue.result(await queue.keyOf(partition, id), partition);
         if (stored) return toResponse(stored);
-        // A dead letter is kept longer than its result.
-        if (entry?.reason) throw new UndeliveredError('dead-lettered', id, entry.reason);
         if (await queue.owner(partition, id)) throw resultLost(id);
         throw new UndeliveredError('outbox-unknown', id, { code: 'unknown' });
       },

@@ -85,15 +85,17 @@ export function waitForResult(
   let isGone = false;
   const read = async (wasRemoved: boolean): Promise<void> => {
     isGone = false;
+    const found = await queue.get(entry.key);
+    if (found?.state === 'waiting') return;
     const stored = await queue.result(entry.key, entry.partition);
-    // Deleted without a result: removed.
-    if (!stored && (await queue.get(entry.key))) return;
     // The database was deleted while this page sends the entry: the origin may still accept it.
-    const attempt = stored || wasRemoved ? undefined : attempts.get(entry.key);
+    const attempt = found || stored || wasRemoved ? undefined : attempts.get(entry.key);
     isGone = attempt !== undefined;
     if (attempt) return attempt.then(() => look());
     end();
     if (stored) resolve(stored);
+    // A dead letter is kept longer than its result, and may have none if the disk was full.
+    else if (found?.reason) reject(new UndeliveredError('dead-lettered', entry.id, found.reason));
     else if (await queue.owner(entry.partition, entry.id)) reject(resultLost(entry.id));
     else reject(new UndeliveredError('outbox-removed', entry.id, { code: 'removed' }));
   };

@@ -37,6 +37,27 @@ function fill(store: FaultyStore): () => void {
   };
 }
 
+/** The disk has room for what it has, and for no more. */
+function fillUp(store: FaultyStore): void {
+  const { change } = store;
+  store.change = (async (
+    keys: readonly string[],
+    decide: (found: never[]) => { changes: Put[] },
+    more: object,
+  ) =>
+    change(
+      keys,
+      ((found: never[]) => {
+        const decision = decide(found);
+        const had = new Set(keys.filter((_, at) => found[at] !== undefined));
+        if (decision.changes.some(({ put }) => put && !had.has(put.key)))
+          throw new DOMException('full', 'QuotaExceededError');
+        return decision;
+      }) as never,
+      more,
+    )) as unknown as typeof change;
+}
+
 describe('a full disk', () => {
   test('full disk: a delivered write is emitted as delivered, though its response could not be stored', async () => {
     const here = page();
@@ -61,31 +82,27 @@ describe('a full disk', () => {
     here.host.connectivity.set(false);
     await give(here, 'a', { id: 'a' });
     await give(here, 'b', { id: 'b' });
-    const { change } = here.store;
-    let full = false;
-    // The disk has room for what it has, and for no more.
-    here.store.change = (async (
-      keys: readonly string[],
-      decide: (found: never[]) => { changes: { put?: { key: string } }[] },
-      more: object,
-    ) =>
-      change(
-        keys,
-        ((found: never[]) => {
-          const decision = decide(found);
-          const had = new Set(keys.filter((_, at) => found[at] !== undefined));
-          if (full && decision.changes.some((each) => each.put && !had.has(each.put.key)))
-            throw new DOMException('full', 'QuotaExceededError');
-          return decision;
-        }) as never,
-        more,
-      )) as unknown as typeof change;
+    fillUp(here.store);
     here.origin.replies(status(422));
-    full = true;
     here.host.connectivity.set(true);
     await settle();
     expect(sent(here)).toEqual(['a']);
   });
+});
+
+test('full disk: a dead letter without a result ends the wait of another tab', async () => {
+  const here = page();
+  here.host.connectivity.set(false);
+  await give(here, 'a', { id: 'a' });
+  const result = statusOf(here.outbox.result('a'));
+  // It takes over the name.
+  const other = page({}, here.store, here);
+  fillUp(here.store);
+  other.origin.replies(status(422));
+  here.host.connectivity.set(true);
+  await settle();
+  await here.outbox.flush();
+  expect(await result).toBe('dead-lettered');
 });
 
 test('a key that is unavailable for a moment makes no dead letters', async () => {

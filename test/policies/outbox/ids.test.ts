@@ -34,6 +34,16 @@ describe('an id that is used twice for the same write', () => {
   });
 });
 
+test('an id of a dead letter whose result has expired is no queued write', async () => {
+  const here = page();
+  here.origin.replies(status(422));
+  await give(here, 'a', { id: 'a' });
+  expect(await statusOf(give(here, 'a', { id: 'a' }))).toBe(422);
+  await here.clock.advance(25 * 3_600_000);
+  expect(await statusOf(here.outbox.result('a'))).toBe('dead-lettered');
+  expect(await statusOf(give(here, 'a', { id: 'a' }))).toBe('dead-lettered');
+});
+
 describe('an idempotency key in a header of the application', () => {
   test('a key of the application is replaced after an edit, and on request', async () => {
     const here = page();
