@@ -185,6 +185,14 @@ describe('a service worker', () => {
     ).toThrow('serviceWorker.outbox');
   });
 
+  test('a service worker repeats no sending of an outbox, whatever its route says', async () => {
+    const here = worker({ routes: [{ match: '/orders', retry: 2 }] });
+    here.origin.replies(status(502));
+    const delivery = requestOf(API, { ...POST, headers: { 'idempotency-key': '"of an entry"' } });
+    expect(await here.dispatch(delivery)).toBeUndefined();
+    expect(here.origin.seen).toEqual([]);
+  });
+
   test('a service worker passes a write that cannot be queued to the network', async () => {
     const here = worker({ routes: [{ match: '/orders', outbox: true }], box: { maxEntryBytes: 3 } });
     const signed = requestOf(API, { ...POST, headers: { authorization: 'Bearer secret' } });

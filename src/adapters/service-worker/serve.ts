@@ -105,8 +105,9 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     scope.addEventListener('fetch', (event: Fetching) => {
       if (isKnown && off.isOff) return;
       const route = matchRoute(event.request, routes);
-      // Deliveries of a page's outbox pass here, too: enqueued again, they would go round for ever.
-      if (!route || (route.outbox && deliveredBy && event.request.headers.has(deliveredBy))) return;
+      // Deliveries of a page's outbox pass here, too: enqueued again, they would go round for ever, and that outbox decides
+      // whether they are repeated.
+      if (!route || (deliveredBy && event.request.headers.has(deliveredBy))) return;
       event.respondWith(respond(event, route));
     });
   if (outbox)
