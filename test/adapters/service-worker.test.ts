@@ -238,6 +238,21 @@ describe('a service worker', () => {
     },
   );
 
+  test.skipIf(!canShareState)(
+    'a service worker that is turned off serves and sends nothing, though `ready` rejects',
+    async () => {
+      const name = `worker ${crypto.randomUUID()}`;
+      const off = killSwitch(name);
+      ends.push(off.close);
+      await off.turnOff();
+      const ready = Promise.reject(new TypeError('Failed to fetch'));
+      const here = worker({ routes: [{ match: '/orders' }], name, ready });
+      expect(await (await here.dispatch(requestOf(API)))?.text()).toBe('from the network');
+      await here.syncs();
+      expect(here.origin.seen).toEqual([]);
+    },
+  );
+
   test('an impossible option of a service worker throws an error', () => {
     expect(() => serviceWorker({} as never)).toThrow('serviceWorker.fetch');
     expect(() => worker({ routes: [{ retry: 1 } as never] })).toThrow('serviceWorker.routes.match');

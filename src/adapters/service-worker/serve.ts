@@ -92,18 +92,12 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
       'a route that keeps writes needs an outbox with an `idempotencyHeader`',
     );
   const off = killSwitch(name);
-  const known = Promise.all([off.ready, ready]);
-  let isKnown = false;
-  known.then(
-    () => {
-      isKnown = true;
-    },
-    () => {},
-  );
+  // Each event waits for it, and has its error.
+  ready.catch(() => {});
 
   if (routes.length > 0)
     scope.addEventListener('fetch', (event: Fetching) => {
-      if (isKnown && off.isOff) return;
+      if (off.isOff) return;
       const route = matchRoute(event.request, routes);
       // Deliveries of a page's outbox pass here, too: enqueued again, they would go round for ever, and that outbox decides
       // whether they are repeated.
@@ -117,8 +111,9 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
 
   async function respond(event: Fetching, { match: _, ...wanted }: WorkerRoute): Promise<Response> {
     const { request } = event;
-    await known.catch(() => {});
+    await off.ready;
     if (off.isOff) return globalThis.fetch(request);
+    await ready.catch(() => {});
     // Kept for the case that it goes to the network as it came.
     const given = request.body === null ? request : request.clone();
     try {
@@ -141,8 +136,9 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
   async function drain(outbox: Outbox, { lastChance }: Syncing): Promise<void> {
     try {
       await withinEventLifetime(TIME, systemHost, async (signal) => {
-        await known;
+        await off.ready;
         if (off.isOff) return;
+        await ready;
         const { left } = await outbox.flush({ signal });
         if (left > 0 && (await canSend(outbox))) throw new StillWaitingError(`${left} writes still wait`);
       });
