@@ -371,6 +371,24 @@ describe('Background Sync', () => {
     expect(tags.length).toBeGreaterThan(length);
   });
 
+  test('a page with an element of the id "registration" registers Background Sync', async () => {
+    const tags: string[] = [];
+    const registration = { sync: { register: async (tag: string) => void tags.push(tag) } };
+    const serviceWorker = { getRegistration: async () => registration };
+    Object.defineProperty(navigator, 'serviceWorker', { value: serviceWorker, configurable: true });
+    // As the named access on the Window object has it.
+    Object.defineProperty(globalThis, 'registration', { value: { id: 'registration' }, configurable: true });
+    ends.push(() => {
+      Reflect.deleteProperty(navigator, 'serviceWorker');
+      Reflect.deleteProperty(globalThis, 'registration');
+    });
+    const here = page({ backgroundSync: true });
+    here.host.connectivity.set(false);
+    await give(here, 'a');
+    await settle();
+    expect(tags).toEqual(['holdfast-outbox']);
+  });
+
   test('a page that finds entries on loading without a network registers Background Sync', async () => {
     const tags = browser();
     const before = page();

@@ -89,8 +89,9 @@ export function backgroundSync(tag: string, pipeline: PipelineContext): () => vo
 }
 
 async function register(tag: string): Promise<void> {
+  // In a page this may be an element of that id.
   const { registration: own } = globalThis as { registration?: Registration };
-  const registration = own ?? (await globalThis.navigator?.serviceWorker?.getRegistration());
+  const registration = own?.sync ? own : await globalThis.navigator?.serviceWorker?.getRegistration();
   await (registration as Registration | undefined)?.sync?.register(tag);
 }
 
