@@ -60,6 +60,17 @@ describe('an idempotency key in a header of the application', () => {
     expect(new Set(keys).size).toBe(3);
   });
 
+  test('a key of the application is replaced after an edit, though `persistHeaders` names its header', async () => {
+    const here = page({ persistHeaders: ['Idempotency-Key'] });
+    here.origin.replies(status(422));
+    await give(here, 'a', { id: 'a' }, { headers: { 'Idempotency-Key': '"mine"' } });
+    await here.outbox.edit('a', (request) => new Request(request, { body: 'b' }));
+    await here.outbox.replay('a');
+    await settle();
+    const keys = here.origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(new Set(keys).size).toBe(2);
+  });
+
   test('a key of the application is replaced for the request that solves a conflict', async () => {
     const here = page({ onConflict: (_, __, request) => new Request(request, { body: 'mended' }) });
     here.origin.replies(status(412));

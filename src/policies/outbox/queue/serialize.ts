@@ -55,9 +55,10 @@ export async function serializeRequest(
   const kept: [string, string][] = [];
   const dropped: string[] = [];
   request.headers.forEach((value, name) => {
-    if (SAFE.includes(name) || persistHeaders.includes(name)) kept.push([name, value]);
     // The entry has the key, and perhaps another one later.
-    else if (!idempotencyHeader || name !== idempotencyHeader.toLowerCase()) dropped.push(name);
+    if (idempotencyHeader && name === idempotencyHeader.toLowerCase()) return;
+    if (SAFE.includes(name) || persistHeaders.includes(name)) kept.push([name, value]);
+    else dropped.push(name);
   });
   const lost = authorize ? [] : dropped.filter((name) => CREDENTIALS.includes(name));
   if (lost.length)
@@ -93,15 +94,13 @@ export function deserializeRequest(
   keyHeader: string | false = false,
 ): Request {
   const { url, method, credentials, mode, redirect, referrerPolicy } = request;
-  const headers = request.headers.map(([name, value]): [string, string] => [name, value]);
-  if (keyHeader && !headers.some(([name]) => name === keyHeader.toLowerCase()))
-    headers.push([keyHeader, idempotencyKey]);
-  const init: Record<string, unknown> = { method, headers };
+  const headers = new Headers(request.headers as [string, string][]);
+  if (keyHeader) headers.set(keyHeader, idempotencyKey);
+  const init: Record<string, unknown> = { method, headers, body };
   // Workers and some servers' runtimes know fewer of these, and throw at unknown values.
   for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
     if (value) init[name] = value;
   if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
-  if (body !== undefined) init.body = body;
   return rememberBody(new Request(url, init), body);
 }
 
