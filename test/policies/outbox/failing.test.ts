@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { CallOutbox, OutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { brokenBody, hang, networkError, ok, status } from '../../../src/testing.ts';
 import { type Page, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
+import { pageWith, startSending } from '../../support/outbox-writes.ts';
 
 const post = ({ fetch }: Page, body: string, outbox: CallOutbox = {}, init: RequestInit = {}) =>
   fetch(URL_, { method: 'POST', body, ...init, holdfast: { outbox: { id: body, ...outbox } } });
@@ -205,6 +206,18 @@ describe('an at-most-once write', () => {
     await response;
     await here.outbox.flush();
     expect(sent(here)).toEqual(['order']);
+    expect(await deadLettersOf(here)).toEqual([['order', 'unknown-outcome', undefined]]);
+  });
+
+  test('an at-most-once write that was being sent has an unknown outcome, though it has expired since', async () => {
+    const before = await pageWith(once, { body: 'order', id: 'order', expiresAfter: '1m' });
+    const response = await startSending(before);
+    await before.fetch.close();
+    // Too late; time goes on.
+    response.resolve(ok());
+    await before.clock.advance(120_000);
+    const here = page(once, before.store, before);
+    await here.outbox.flush();
     expect(await deadLettersOf(here)).toEqual([['order', 'unknown-outcome', undefined]]);
   });
 

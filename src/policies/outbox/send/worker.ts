@@ -79,12 +79,11 @@ function underWay<T>({ key }: OutboxEntry, { attempts }: OutboxContext, attempt:
 
 /** The reason to dead-letter an entry without sending it. */
 function terminalReason(entry: OutboxEntry, { pipeline, settings }: OutboxContext): Reason | undefined {
-  if (pipeline.host.clock.now() >= entry.expiresAt) return { ...entry.reason, code: 'expired' };
-  if (entry.unreadable) return entry.reason;
   // This worker has the lane, so the one that began this attempt is gone.
   if (entry.claimedAt !== undefined && isAtMostOnce(entry, settings))
     return { code: 'unknown-outcome', message: 'it was being sent, and its response was lost' };
-  return undefined;
+  if (pipeline.host.clock.now() >= entry.expiresAt) return { ...entry.reason, code: 'expired' };
+  return entry.unreadable ? entry.reason : undefined;
 }
 
 /** Sends an entry, and applies the outcome on the disk. @returns whether the lane goes on with the entry that is first then. */
