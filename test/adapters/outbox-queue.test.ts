@@ -110,6 +110,15 @@ describe('a queued write', () => {
     expect(origin.seen.map(({ headers }) => headers.get('idempotency-key'))).toEqual(['"mine"', '"mine"']);
   });
 
+  test('a queued write keeps the headers of persistHeaders, however they are written, and no credentials', async () => {
+    const { write, consumed, origin } = world({ persistHeaders: ['X-Tenant'] });
+    await write('one', { headers: { 'X-Tenant': 'seven' } });
+    await consumed();
+    expect(origin.seen[0]?.headers.get('x-tenant')).toBe('seven');
+    expect(() => world({ persistHeaders: ['Authorization'] })).toThrow('outboxQueue.persistHeaders');
+    expect(() => world({ idempotencyHeader: 'X-Api-Key' })).toThrow('outboxQueue.idempotencyHeader');
+  });
+
   test('a queued write gets its credentials from authorize, and is rejected without one', async () => {
     const headers = { authorization: 'Bearer old', 'x-tenant': 'seven' };
     const { write, consumed, origin, queue } = world({

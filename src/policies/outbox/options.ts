@@ -134,10 +134,15 @@ const storedHeader =
     if (!carriesCredentials(name)) return name;
     throw new ConfigurationError(option, value, allowed);
   };
-const keptHeader = /* @__PURE__ */ storedHeader(
-  'credentials are not written to disk: `authorize` puts them back',
-);
-const keyHeader = /* @__PURE__ */ storedHeader(
+
+/** In lower case, as `Headers` has it. */
+export const keptHeader: Rule<string> = (value, option) =>
+  storedHeader('credentials are not written to disk: `authorize` puts them back')(
+    value,
+    option,
+  ).toLowerCase();
+
+export const keyHeader = /* @__PURE__ */ storedHeader(
   'expected no header of credentials: the key is written to disk',
 );
 
@@ -165,7 +170,7 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore) =>
         'Idempotency-Key' as string | false,
         (value, option) => (value === false ? value : keyHeader(value, option)),
       ],
-      persistHeaders: [[], list((value, option) => keptHeader(value, option).toLowerCase())],
+      persistHeaders: [[], list(keptHeader)],
       authorize: [undefined, ofType<OutboxOptions['authorize']>('function')],
       onConflict: [undefined, ofType<OutboxOptions['onConflict']>('function')],
       resultTtl: [86_400_000, (value, option) => (value === false ? 0 : duration(value, option))],

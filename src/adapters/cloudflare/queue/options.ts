@@ -2,10 +2,10 @@ import type { FetchOptions } from '../../../client/standard.ts';
 import type { Host } from '../../../core/contract.ts';
 import type { HoldfastFetch } from '../../../core/pipeline.ts';
 import { type Store, storeRule } from '../../../core/store.ts';
+import { keptHeader, keyHeader } from '../../../policies/outbox/options.ts';
 import { ConfigurationError } from '../../../primitives/failure.ts';
 import type { Size } from '../../../primitives/units.ts';
 import {
-  headerName,
   list,
   ofType,
   readSettings,
@@ -54,9 +54,9 @@ export function readQueueOptions(options: OutboxQueueOptions) {
       maxEntryBytes: [5_000_000, size],
       idempotencyHeader: [
         'Idempotency-Key',
-        (value, option) => (value === false ? false : headerName(value, option)),
+        (value, option) => (value === false ? false : keyHeader(value, option)),
       ],
-      persistHeaders: [[], list(headerName)],
+      persistHeaders: [[], list(keptHeader)],
       authorize: [undefined, ofType<OutboxQueueOptions['authorize']>('function')],
       host: [{}, ofType<Partial<Host>>('object')],
     },
