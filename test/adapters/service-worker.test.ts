@@ -16,6 +16,7 @@ import {
   testHost,
   virtualClock,
 } from '../../src/testing.ts';
+import { deferred } from '../support/deferred.ts';
 import { durableStore } from '../support/durable.ts';
 import { page, settle } from '../support/outbox-page.ts';
 import { give } from '../support/outbox-writes.ts';
@@ -369,6 +370,22 @@ describe('Background Sync', () => {
     await give(here, 'b');
     await settle();
     expect(tags.length).toBeGreaterThan(length);
+  });
+
+  test('a page registers Background Sync for a write whose caller has left', async () => {
+    const tags = browser();
+    const here = page({ backgroundSync: true });
+    const response = deferred<Response>(here);
+    here.origin.replies(response.work);
+    const leaving = new AbortController();
+    const call = give(here, 'a', {}, { signal: leaving.signal }).catch(({ name }) => name);
+    await settle();
+    expect(tags).toEqual([]);
+    leaving.abort();
+    expect(await call).toBe('AbortError');
+    await settle();
+    expect(tags).toEqual(['holdfast-outbox']);
+    response.resolve(ok());
   });
 
   test('a page with an element of the id "registration" registers Background Sync', async () => {

@@ -39,7 +39,7 @@ export async function enqueue(
   wanted: CallOutboxSettings,
   context: OutboxContext,
 ): Promise<Response> {
-  const { scheduler, events, settings, gate } = context;
+  const { events, settings, gate } = context;
   const { clock } = call.host;
   // The commit is part of the caller's wait.
   const respondAt = clock.ticks() + settings.respondAfter;
@@ -47,10 +47,9 @@ export async function enqueue(
   const ended = new Set<string | undefined>();
   const unwatch = events.watch(({ event, key }) => event.type === 'finished' && ended.add(key));
   const { entry, known } = await accept(request, call, wanted, context).finally(unwatch);
-  const { partition, lane, key } = entry;
+  const { partition, key } = entry;
   const mayHaveEnded = known || ended.has(key);
-  events.emit(entry, { type: 'queued', callId: call.id });
-  const drained = scheduler.drain(partition, lane);
+  const drained = begin(entry, call, context);
   call.waitUntil(drained);
   const ends: (() => void)[] = [];
   const wait = new Promise<ResultWithBody | undefined>((resolve, reject) => {
@@ -65,7 +64,10 @@ export async function enqueue(
       result.end,
       clock.after(Math.max(0, respondAt - clock.ticks()), later),
       // Also if it was aborted during the commit: the entry stays queued.
-      follow(call.signal, reject),
+      follow(call.signal, (reason) => {
+        context.requestSync();
+        reject(reason);
+      }),
       events.watchEntry(key, ({ event }) => {
         if (event?.type === 'postponed' || event?.type === 'outbox-auth-required') later();
       }),
@@ -82,6 +84,16 @@ export async function enqueue(
   if (result) return resultResponse(result, entry);
   context.requestSync();
   return queuedResponse(entry);
+}
+
+/** Emits that a write is queued, and sends it. */
+function begin(
+  entry: OutboxEntry,
+  { id: callId }: Call,
+  { events, scheduler }: OutboxContext,
+): Promise<void> {
+  events.emit(entry, { type: 'queued', callId });
+  return scheduler.drain(entry.partition, entry.lane);
 }
 
 /** If the response to a delivered write is not stored, the caller still gets the 202. */
@@ -145,7 +157,7 @@ async function commit(
   write: ArrivingWrite,
   context: OutboxContext,
 ): Promise<Accepted | undefined> {
-  const { queue, settings, scheduler } = context;
+  const { queue, settings } = context;
   const { signal, host } = call;
   const { turn } = write;
   const insert = await prepareInsert(queue, settings, draft, body, chance(host.random), unsent);
@@ -169,7 +181,11 @@ async function commit(
   } catch (cause) {
     // It may be committed after its caller has aborted.
     inserting.then(
-      (accepted) => accepted && void scheduler.drain(accepted.entry.partition, accepted.entry.lane),
+      (accepted) => {
+        if (!accepted) return;
+        void begin(accepted.entry, call, context);
+        context.requestSync();
+      },
       () => {},
     );
     throw rejection(cause, call, context, isAsked);

@@ -72,7 +72,7 @@ describe('a slow store', () => {
 
   test('a slow commit is kept, even if its caller has aborted', async () => {
     const store = durableStore();
-    const { fetch, origin, clock } = page({}, store);
+    const { fetch, origin, clock, emitted } = page({}, store);
     const { change } = store;
     store.change = async (...args) => {
       const done = await change(...(args as Parameters<typeof change>));
@@ -86,6 +86,7 @@ describe('a slow store', () => {
     await clock.advance(60_000);
     await expect(response).rejects.toBe(reason);
     expect(origin.seen).toHaveLength(1);
+    expect(emitted('queued')).toHaveLength(1);
   });
 
   test('a store that is slow or hangs does not delay close for ever', async () => {
