@@ -1,5 +1,5 @@
 /** A page whose user signs out and in again, without a reload. */
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemHost } from '../../../src/core/host.ts';
 import { POST, page, settle, URL_ } from '../../support/outbox-page.ts';
 
@@ -29,7 +29,9 @@ describe.skipIf(!systemHost.canShareIO)('the first call of a user after sign-in'
   beforeEach(() => {
     if (isPage) return;
     Object.defineProperty(globalThis, 'document', { value: document, configurable: true });
-    return () => Reflect.deleteProperty(globalThis, 'document');
+  });
+  afterEach(() => {
+    if (!isPage) Reflect.deleteProperty(globalThis, 'document');
   });
 
   test('the first call of a user sends the waiting writes of this user', async () => {
@@ -37,6 +39,14 @@ describe.skipIf(!systemHost.canShareIO)('the first call of a user after sign-in'
     await fetch(URL_);
     await settle();
     expect(sent()).toEqual([]);
+    signIn('ann');
+    await fetch(URL_);
+    await settle();
+    expect(sent()).toEqual(['one']);
+  });
+
+  test('the first call of a user sends the waiting writes, though no call was made in between', async () => {
+    const { fetch, signIn, sent } = await leftBehind();
     signIn('ann');
     await fetch(URL_);
     await settle();

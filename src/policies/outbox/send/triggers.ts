@@ -45,11 +45,13 @@ export function subscribeTriggers(
 export function onSignIn(pipeline: PipelineContext, wake: (respect: Respect) => void): (call: Call) => void {
   if (!('document' in globalThis)) return () => {};
   // The entries of this user are sent on load.
-  let last = currentPartition(pipeline);
-  return ({ partition, isSignedOut }) => {
-    const isSignIn = !isSignedOut && partition !== last;
-    last = isSignedOut ? undefined : partition;
-    if (isSignIn) wake('all');
+  currentPartition(pipeline);
+  let seen = pipeline.userChanges();
+  return ({ isSignedOut }) => {
+    const changes = pipeline.userChanges();
+    // Also if no call was made while this user was signed out.
+    if (changes !== seen && !isSignedOut) wake('all');
+    seen = changes;
   };
 }
 
