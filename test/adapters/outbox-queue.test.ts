@@ -119,6 +119,17 @@ describe('a queued write', () => {
     expect(() => world({ idempotencyHeader: 'X-Api-Key' })).toThrow('outboxQueue.idempotencyHeader');
   });
 
+  test('a queued write has its key, also if authorize makes a new request', async () => {
+    const { write, consumed, origin } = world({
+      authorize: (request) => new Request(request, { headers: { authorization: 'Bearer new' } }),
+    });
+    await write();
+    await consumed();
+    await consumed();
+    const keys = origin.seen.map(({ headers }) => headers.get('idempotency-key'));
+    expect(keys).toEqual([expect.stringMatching(/^"\w+"$/), keys[0]]);
+  });
+
   test('a queued write gets its credentials from authorize, and is rejected without one', async () => {
     const headers = { authorization: 'Bearer old', 'x-tenant': 'seven' };
     const { write, consumed, origin, queue } = world({

@@ -1,4 +1,5 @@
 import { dropBody } from '../../../core/body/body.ts';
+import { withHeader } from '../../../core/body/request-body.ts';
 import type { Host } from '../../../core/contract.ts';
 import { CapacityError, StorageError } from '../../../core/errors.ts';
 import { systemHost } from '../../../core/host.ts';
@@ -104,7 +105,10 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     const request = await deserializeWrite(message, idempotencyHeader, bodies);
     if (!request) return { is: 'retry', reason: { code: 'body-lost' }, cost: 'none' };
     const asked = new URL(request.url).origin;
-    const signed = (await authorize?.(request, message)) ?? request;
+    let signed = (await authorize?.(request, message)) ?? request;
+    // A new request of the hook may lack the key.
+    if (idempotencyHeader && !signed.headers.has(idempotencyHeader))
+      signed = withHeader(signed, idempotencyHeader, message.idempotencyKey);
     // A response that is not the origin's does not deliver it.
     const holdfast = { retry: false, outbox: false, strategies: false, fallback: false } as const;
     const response = await fetch(signed, { holdfast });
