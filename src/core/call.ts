@@ -42,6 +42,8 @@ export interface Call {
   readonly deadline?: number;
   /** Settled on entry: pipeline, then route, then call; a `false` from `configure()` wins over all. */
   readonly options: CallOptions;
+  /** Those that the call itself gives: a later version of the application may have other routes. */
+  readonly own?: CallOptions;
   /** What the runtime's own fetch understands and a `Request` does not keep: `cf`, `dispatcher`, `priority`, `next`. */
   readonly init: Readonly<Record<string, unknown>>;
   readonly host: Host;

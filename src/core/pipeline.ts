@@ -241,6 +241,7 @@ export function createPipeline<Options extends object>(
   const ownFacts = (own: CallOptions & InternalOptions): Partial<Call> => {
     const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire } = own;
     return {
+      own,
       ...(wantsBody !== undefined && { wantsBody }),
       ...(transport && { transport }),
       ...(toWire && { toWire }),

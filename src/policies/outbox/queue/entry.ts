@@ -52,7 +52,7 @@ export interface OutboxEntry<Meta = unknown> {
   readonly request: StoredRequest;
   /** Bytes of the body. */
   readonly size: number;
-  /** Options of the call that hold for its attempts, as plain data. */
+  /** Options that the call itself gave, which hold for its attempts, as plain data. */
   readonly options: { readonly [policy: string]: unknown };
   readonly meta?: Meta;
   /** Why the last attempt did not deliver it. */

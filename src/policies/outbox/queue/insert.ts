@@ -29,7 +29,7 @@ export interface UnsentEntry {
 
 /** The entry to insert: the write with the options of its call. @param merged The queued write that goes out with it. */
 export function createDraft(
-  { partition, host, options }: Call,
+  { partition, host, own: options = {} }: Call,
   { id, lane, meta, coalesce, ...own }: CallOutboxSettings & { readonly lane: string },
   { request, size, origin, key }: SerializedRequest,
   settings: OutboxSettings,

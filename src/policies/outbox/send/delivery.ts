@@ -182,16 +182,20 @@ function withFreshBody(signed: Request, given: Request, body: StoredBody | undef
 }
 
 /** A call without a caller, hence without a total timeout; the outbox counts attempts, so `retry` does not. */
-function sendCall(entry: OutboxEntry, pipeline: PipelineContext): Call {
-  const { timeout } = entry.options;
+function sendCall(
+  { options: own, origin, partition, request: { url } }: OutboxEntry,
+  pipeline: PipelineContext,
+): Call {
+  const call = pipeline.background({
+    url,
+    origin,
+    partition,
+    options: { ...own, outbox: false, retry: false },
+  });
+  const { timeout } = call.options;
+  if (timeout === false) return call;
   const limits = typeof timeout === 'object' ? timeout : timeout === undefined ? {} : { attempt: timeout };
-  const options = {
-    ...entry.options,
-    outbox: false,
-    retry: false,
-    timeout: timeout === false ? false : { ...limits, total: false },
-  };
-  return pipeline.background({ origin: entry.origin, partition: entry.partition, options });
+  return { ...call, options: { ...call.options, timeout: { ...limits, total: false } } };
 }
 
 /** The status decides; a body that breaks off, or is too large to store, is no reason to send again. */
