@@ -70,9 +70,11 @@ export function createContext(
         // A dead letter may stop its lane, a removed one release it.
         if (event.outcome !== 'delivered') gate.changed();
         return scheduler.ended(key);
-      case 'replayed':
       case 'outbox-paused':
         return gate.changed();
+      case 'replayed':
+        gate.changed();
+        return isOfOtherTab && scheduler.armFailover(partition, event.lane);
       case 'outbox-auth-required':
         return gate.pause(partition);
       case 'outbox-resumed':

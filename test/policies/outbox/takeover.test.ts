@@ -8,7 +8,7 @@ import { pipeline } from '../../../src/core/pipeline.ts';
 import { auth, createClient, memoryStore, outbox } from '../../../src/index.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { withLocalLock } from '../../../src/primitives/locks.ts';
-import { networkError, ok } from '../../../src/testing.ts';
+import { networkError, ok, status } from '../../../src/testing.ts';
 import { deferred } from '../../support/deferred.ts';
 import { durableStore } from '../../support/durable.ts';
 import { closeAfterTest, idOf, POST, page, settle, URL_ } from '../../support/outbox-page.ts';
@@ -43,6 +43,19 @@ describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store 
     responses.push(await newer.fetch(URL_, write('three')));
     await older.clock.advance(60_000);
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'two', 'three']);
+  });
+
+  test('a newer outbox sends what the older one replays', async () => {
+    const { older, renew } = reloadedModule();
+    older.origin.replies(status(422));
+    const response = await older.fetch(URL_, { ...write('one'), holdfast: { outbox: { id: 'a' } } });
+    expect(response.status).toBe(422);
+    renew();
+    await older.clock.advance(1_000);
+    expect(await older.outbox.replay('a')).toBe(true);
+    await settle();
+    await older.clock.advance(1_000);
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'one']);
   });
 
   test('a newer outbox gives the older one its results and its events', async () => {
