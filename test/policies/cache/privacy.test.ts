@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/core/contract.ts';
+import { StorageError } from '../../../src/core/errors.ts';
 import type { Cipher, Item, StoredBody } from '../../../src/core/store.ts';
 import { auth } from '../../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
@@ -246,6 +247,26 @@ describe('encrypted responses', () => {
     expect(emitted('store-failed')).toHaveLength(1);
     await read();
     expect((await read())[1]).toBe('cache');
+  });
+
+  test('an unavailable key deletes no cached response', async () => {
+    const store = durableStore();
+    const real = await key();
+    const first = page(encryptWith(real), store);
+    first.origin.replies(fresh('cached'));
+    await first.read();
+    let isLocked = true;
+    const codec = encryptWith(async () => {
+      if (isLocked) throw new Error('locked');
+      return real;
+    });
+    const next = page(codec, store);
+    next.origin.otherwise(networkError());
+    await expect(next.fetch(URL_)).rejects.toThrow(TypeError);
+    await expect(next.cache.entries()).rejects.toThrow(StorageError);
+    expect(next.emitted('cache-discarded')).toEqual([]);
+    isLocked = false;
+    expect((await next.read())[2]).toBe('cached');
   });
 
   test('a key for another purpose is rejected', async () => {

@@ -1,3 +1,4 @@
+import { StorageError } from '../../../core/errors.ts';
 import {
   type Cipher,
   changeOf,
@@ -160,8 +161,8 @@ export class CacheRecords {
         ? JSON.parse(new TextDecoder().decode(await cipher.decrypt(response as Bytes, key)))
         : response;
       return isStoredResponse(read) ? toCachedResponse(key, read, value) : undefined;
-    } catch {
-      return undefined;
+    } catch (error) {
+      return unreadable(error);
     }
   }
 
@@ -181,8 +182,8 @@ export class CacheRecords {
       const body =
         this.#cipher && stored ? await this.#cipher.decrypt(stored as Bytes, bodyContext(key)) : stored;
       return body !== undefined && bodySize(body) === size ? body : undefined;
-    } catch {
-      return undefined;
+    } catch (error) {
+      return unreadable(error);
     }
   }
 
@@ -191,6 +192,12 @@ export class CacheRecords {
     const plain = body instanceof Uint8Array ? body : new Uint8Array(await new Response(body).arrayBuffer());
     return this.#cipher.encrypt(plain, bodyContext(key));
   }
+}
+
+/** @throws {StorageError} if the key is unavailable, which says nothing about the record. */
+function unreadable(error: unknown): undefined {
+  if (error instanceof StorageError) throw error;
+  return undefined;
 }
 
 const bodyContext = (key: string): string => `${key} body`;
