@@ -4,7 +4,7 @@ import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import { parseRequestDirectives } from '../../http/cache-control.ts';
 import { isSafe } from '../../http/idempotency.ts';
 import { isOriginFailure } from '../../http/status.ts';
-import { isForbidden } from '../../http/storable.ts';
+import { isCrossOriginRedirect, isForbidden } from '../../http/storable.ts';
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
 import { isSignOfLife, type Silences } from './background.ts';
 import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
@@ -95,6 +95,8 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
     const { headers, status } = response;
     if (status !== 200 || of.wanted.noStore || isOfOneUser(settings, run, request, response))
       return undefined;
+    // A captive portal speaks of no cached response.
+    if (isCrossOriginRedirect(request, response)) return undefined;
     const update = async (): Promise<unknown> => {
       const cached = await cache.find({ request, call });
       if (!cached) return undefined;

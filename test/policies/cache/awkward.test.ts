@@ -111,6 +111,16 @@ describe('a response that is not the origin’s own', () => {
     expect((await read())[2]).toBe('sign in');
     expect(await read()).toEqual([200, 'cache', 'good']);
   });
+
+  test('a captive portal’s response to a HEAD deletes no cached response', async () => {
+    const { read, fetch, origin } = cachePage();
+    const portal = new Response(null, { headers: { 'cache-control': 'no-store' } });
+    origin.replies(fresh('good'), redirected(portal, 'https://portal.example/'));
+    origin.otherwise(networkError());
+    await read();
+    await fetch(URL_, { method: 'HEAD' });
+    expect(await read()).toEqual([200, 'cache', 'good']);
+  });
 });
 
 describe('a write', () => {
