@@ -54,12 +54,13 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
   ): Promise<Response | undefined> => {
     const { call } = run;
     const { request } = of;
-    const isValid = validates(cached.headers, response.headers, namesOf(cached));
+    // After a redirect it speaks of another resource, with tags of its own.
+    const isValid = !response.redirected && validates(cached.headers, response.headers, namesOf(cached));
     const mayKeep = !isForbidden(response.headers) && !isOfOneUser(settings, run, request, response);
     const fresh =
       isValid && (await guarded.read('freshen', () => freshen(run, cached, response, of, mayKeep)));
     const stored = fresh ? await cache.serve(fresh, { request, call }, { confirmed: true }) : undefined;
-    if (!isValid || !mayKeep) await guarded.attempt('drop', () => store.drop(cached));
+    if (!mayKeep) await guarded.attempt('drop', () => store.drop(cached));
     return stored;
   };
 
