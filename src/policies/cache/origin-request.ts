@@ -117,8 +117,10 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
       const isGone = request.method === 'DELETE' || settings.invalidated === 'drop';
       return () => invalidateUrls(cache, isGone, invalidatedBy(request, response), call);
     }
-    // The origin may have processed a write that failed.
-    const isUnsure = response ? isOriginFailure(response.status) : run.isSent || call.attempts.length > 0;
+    // The origin may have processed a write that failed, also if only its first attempts have.
+    const isUnsure = response
+      ? call.attempts.some(({ status = 500 }) => isOriginFailure(status))
+      : run.isSent || call.attempts.length > 0;
     if (!isUnsure) return undefined;
     // Begun now: if the caller has gone, the stage does no work.
     const done = guarded.inBackground('mark', () => store.markUnconfirmed(call.partition, run.url));

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../../src/core/outcome.ts';
 import type { AtomicStore } from '../../../src/core/store.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
+import { retry } from '../../../src/policies/retry/retry.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok, slow, status } from '../../../src/testing.ts';
@@ -138,6 +139,20 @@ describe('a write', () => {
     await clock.advance(0);
     expect(await read()).toEqual([200, 'network', 'after']);
   });
+
+  test.each([404, 412])(
+    'that is repeated after a lost response, and then responded to with %i, makes the cached responses stale',
+    async (code) => {
+      const cache = cachePolicy({ store: memoryStore(), mode: 'cache-first' }, memoryStore);
+      const { fetch, origin } = scenario([cache, retry()], { partition: 'ann' });
+      const text = async (): Promise<string> => (await fetch(URL_)).text();
+      origin.replies(fresh('before'), networkError(), status(code), fresh('after'));
+      await text();
+      await quiet();
+      expect((await fetch(URL_, { method: 'PUT', body: 'x' })).status).toBe(code);
+      expect(await text()).toBe('after');
+    },
+  );
 
   test('stays in force if its cached responses could not be deleted', async () => {
     const { fetch, read, origin, store, clock } = cachePage({ mode: 'cache-first' });
