@@ -22,8 +22,8 @@ export interface Call {
   readonly partition: string;
   /** The application names partitions, and no user is signed in: nothing is cached, queued or shared. */
   readonly isSignedOut?: boolean;
-  /** `home.userChanges()` when the call was made. */
-  readonly userChanges?: number | undefined;
+  /** `userChanges()` of its pipeline when the call was made. */
+  readonly userChanges: number;
   /** From 1. */
   readonly attempt: number;
   /** A repetition that has a response in hand, if an unwelcome one. */

@@ -154,7 +154,7 @@ export function createPipeline<Options extends object>(
       origin: of.origin,
       partition: of.partition ?? '',
       isSignedOut: of.partition === undefined,
-      userChanges: of.userChanges,
+      userChanges: users.changes(),
       attempt: 1,
       signal: of.signal ?? (host.canShareIO ? closing.signal : createAborter().signal),
       options,
@@ -226,7 +226,6 @@ export function createPipeline<Options extends object>(
       const call = newCall({
         origin: originOf(outgoing.url),
         partition,
-        userChanges: users.changes(),
         options: merged,
         init: extra,
         signal: end?.signal ?? closing.signal,
@@ -277,6 +276,5 @@ export function createPipeline<Options extends object>(
 
 interface NewCall extends Omit<BackgroundCall, 'partition'> {
   readonly partition: string | undefined;
-  readonly userChanges?: number;
   readonly init?: Call['init'];
 }

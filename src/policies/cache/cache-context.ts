@@ -233,3 +233,7 @@ export const emitCallEvent = (
 /** Whether the user of this partition is signed in; false if no user is. */
 export const isCurrentPartition = (pipeline: PipelineContext, partition: string | undefined): boolean =>
   partition === undefined || currentPartition(pipeline) === partition;
+
+/** Whether the user of a call is signed in, and no other one was seen since the call was made, not even for a moment. */
+export const isStillUserOf = ({ partition, userChanges }: Call, pipeline: PipelineContext): boolean =>
+  isCurrentPartition(pipeline, partition) && userChanges === pipeline.userChanges();

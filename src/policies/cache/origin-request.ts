@@ -7,7 +7,7 @@ import { isOriginFailure } from '../../http/status.ts';
 import { isCrossOriginRedirect, isForbidden } from '../../http/storable.ts';
 import { compareWithHead, conditionsOf, mergeHeaders, validates } from '../../http/validation.ts';
 import { isSignOfLife, type Silences } from './background.ts';
-import { type Cache, emitCallEvent, isCurrentPartition } from './cache-context.ts';
+import { type Cache, emitCallEvent, isStillUserOf } from './cache-context.ts';
 import type { CachedResponse } from './store/entry.ts';
 import { createResponseStorer, type Exchange, invalidateUrls, isOfOneUser } from './store-response.ts';
 
@@ -37,12 +37,7 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
   ): Promise<CachedResponse> => {
     const merged = mergeHeaders(cached.headers, headers);
     const stored = { ...cached.response, requestedAt, receivedAt, headers: merged };
-    return store.freshen(
-      cached,
-      stored,
-      generation,
-      mayKeep && isCurrentPartition(run.pipeline, stored.partition),
-    );
+    return store.freshen(cached, stored, generation, mayKeep && isStillUserOf(run.call, run.pipeline));
   };
 
   /** RFC 9111, 4.3.3 and 4.3.4. @returns the cached response, if the 304 speaks of it and it has a body. */

@@ -17,7 +17,7 @@ import {
 import { varying } from '../../http/vary.ts';
 import { fnv1a } from '../../primitives/hash.ts';
 import { originOf } from '../../primitives/request.ts';
-import { type Cache, emitCallEvent, isCurrentPartition, type Revalidation } from './cache-context.ts';
+import { type Cache, emitCallEvent, isStillUserOf, type Revalidation } from './cache-context.ts';
 import type { CacheSettings } from './options.ts';
 import type { StoredResponse } from './store/entry.ts';
 import { WRITE_TIMEOUT } from './store/guarded-store.ts';
@@ -76,9 +76,7 @@ export function createResponseStorer(cache: Cache) {
     const { request, requestedAt, receivedAt } = of;
     const { url } = request;
     // The browser sent the cookies of the user at that time, which may be another one now.
-    const isOther =
-      !isCurrentPartition(pipeline, partition) ||
-      (call.userChanges ?? pipeline.userChanges()) !== pipeline.userChanges();
+    const isOther = !isStillUserOf(call, pipeline);
     // A hanging store must not fill the memory with pending writes.
     if (guarded.isSuspended) return response;
     if (isOther) {

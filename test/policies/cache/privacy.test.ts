@@ -6,7 +6,7 @@ import { auth } from '../../../src/policies/auth/auth.ts';
 import { cachePolicy } from '../../../src/policies/cache/cache.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
-import { networkError, ok } from '../../../src/testing.ts';
+import { networkError, ok, status } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
 import { durableStore, type FaultyStore } from '../../support/durable.ts';
 import { eventually, noTabs, quiet } from '../../support/platform.ts';
@@ -69,6 +69,47 @@ describe('partitions', () => {
     await quiet();
     expect(await store.range({ prefix: 'response ' })).toEqual([]);
     expect(emitted('cache-discarded')).toMatchObject([{ reason: 'other-user' }]);
+  });
+
+  test('warm() stores no response to a request that was sent while another user was signed in', async () => {
+    let user = 'ann';
+    const { fetch, cache, origin } = cachePage({}, { partition: () => user });
+    origin.replies(
+      () => {
+        user = 'bob';
+        return ok('ann’s');
+      },
+      async () => {
+        await fetch(URL_, { method: 'POST' });
+        user = 'ann';
+        return ok('bob’s');
+      },
+      ok(),
+    );
+    const report = await cache.warm([`${URL_}/1`, `${URL_}/2`], { concurrency: 1 });
+    expect(report['not-stored']).toEqual([`${URL_}/1`, `${URL_}/2`]);
+    expect(await cache.entries()).toEqual([]);
+  });
+
+  test('a 304 that came while another user was signed in for a moment updates no cached response', async () => {
+    let user = 'ann';
+    const options = { validators: 'own', mode: 'cache-first' } as const;
+    const { fetch, read, origin } = cachePage(options, { partition: () => user });
+    const etag = '"1"';
+    origin.replies(
+      fresh('cached', 0, { etag }),
+      async () => {
+        user = 'bob';
+        await fetch(URL_, { method: 'OPTIONS' });
+        user = 'ann';
+        return status(304, { etag, 'x-user': 'bob' });
+      },
+      ok(),
+      status(304, { etag }),
+    );
+    await read();
+    await read();
+    expect((await fetch(URL_)).headers.get('x-user')).toBeNull();
   });
 
   test('a partition named like another one with a URL is a different one', async () => {
