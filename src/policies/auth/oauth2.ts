@@ -164,7 +164,7 @@ export class OAuth2Source implements CredentialSource {
     };
     // Before the lock is released, or the next refresh would use the old refresh token.
     const linger = async (): Promise<void> => kept;
-    return { found, work: () => this.#locked(user, pipeline, turn, linger) };
+    return { found, work: () => tokens.during(user, this.#locked(user, pipeline, turn, linger)) };
   }
 
   /** Under the lock that tabs share. */

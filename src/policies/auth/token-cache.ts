@@ -34,6 +34,8 @@ export class TokenCache {
   readonly #signedOut = new Set<string>();
   /** Users with newer tokens in memory than in the store: not written yet, or the write failed. */
   readonly #unpersisted = new Map<string, Persist | undefined>();
+  /** Users whose tokens stay in memory: those of a refresh, which must find them unchanged. */
+  readonly #inUse = new Set<string>();
   #channel: Channel | undefined;
 
   /** @param onChange Called with a user whose tokens changed, other than by a refresh here. */
@@ -62,6 +64,12 @@ export class TokenCache {
 
   isSignedOut(user: string): boolean {
     return this.#signedOut.has(user);
+  }
+
+  /** Keeps the tokens of a user in memory until the work on them ends. */
+  async during<T>(user: string, work: Promise<T>): Promise<T> {
+    this.#inUse.add(user);
+    return work.finally(() => this.#inUse.delete(user));
   }
 
   /**
@@ -170,7 +178,7 @@ export class TokenCache {
     if (!this.#settings.store || this.#tokens.size <= MAX_CACHED) return;
     // Unpersisted tokens are nowhere else.
     for (const other of this.#tokens.keys())
-      if (!this.#unpersisted.has(other)) return void this.#tokens.delete(other);
+      if (!this.#unpersisted.has(other) && !this.#inUse.has(other)) return void this.#tokens.delete(other);
   }
 
   #drop(user: string, reason: SignOutReason, remote: boolean): void {

@@ -137,6 +137,21 @@ describe('signing in and out', () => {
     expect(await get()).toBe('ann');
   });
 
+  test('a refresh keeps its tokens, though more users sign in than fit in memory', async () => {
+    const { get, auth, server, clock } = tab({ store: memoryStore() });
+    await auth.signIn(server.login());
+    await clock.advance(3_600_000);
+    server.replies(slow(clock, 1_000, () => json(server.login())));
+    const waits = get();
+    for (let n = 0; n < 1_000; n++) {
+      const partition = `user-${n}`;
+      await auth.signIn(server.login(partition), { partition });
+    }
+    expect(await waits).toBe('ann');
+    expect(await get()).toBe('ann');
+    expect(server.asked()).toHaveLength(1);
+  });
+
   test('a sign-out where no user has to sign in starts no new grant', async () => {
     let grants = 0;
     const { get, auth, server } = tab({
