@@ -594,6 +594,22 @@ describe('a key in the query', () => {
     expect(await response.text()).toBe('x');
   });
 
+  test.each([
+    ["it's", 'it%27s'],
+    ['a/b+c==', 'a/b+c=='],
+    ['a/b+c==', 'a%2Fb%2Bc%3D%3D'],
+  ])('a key in the query, %s, is not in the URL of a redirect that writes it as %s', async (key, written) => {
+    const scene = scenario([auth({ scheme: 'api-key', origins, query: 'key', key })]);
+    const url = `${ORIGIN}/y?key=${written}`;
+    const value = (of: unknown) => ({ value: of, configurable: true });
+    scene.origin.replies(
+      (request) => Object.defineProperty(ok('x'), 'url', value(request.url)),
+      () => Object.defineProperties(ok('x'), { url: value(url), redirected: value(true) }),
+    );
+    expect((await scene.fetch(`${ORIGIN}/x`)).url).toBe(`${ORIGIN}/x`);
+    expect((await scene.fetch(`${ORIGIN}/x`)).url).not.toContain(written);
+  });
+
   test('a key in the query is not in an error', async () => {
     const scene = scenario([keyed()]);
     scene.origin.replies(((request: Request) => {
