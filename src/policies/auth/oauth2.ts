@@ -1,7 +1,7 @@
 import { dropBody } from '../../core/body/body.ts';
 import { readUpTo } from '../../core/body/read-body.ts';
 import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { TimeoutError } from '../../core/errors.ts';
+import { StorageError, TimeoutError } from '../../core/errors.ts';
 import { retryAfter } from '../../http/retry-after.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { sleep, withDeadline } from '../../primitives/clock.ts';
@@ -98,6 +98,8 @@ export class OAuth2Source implements CredentialSource {
     const pipeline = this.tokens.pipelines.any;
     const user = this.#userOf(partition ?? pipeline.partition());
     await this.#kept(user, pipeline, this.tokens.remove(user, 'application', pipeline.host));
+    if (this.tokens.isBehind(user))
+      throw new StorageError('auth.signOut: the store failed, and may still have the tokens; call it again');
   }
 
   /** Waits for a refresh in another tab, which would write its tokens after this deletion. */

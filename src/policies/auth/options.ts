@@ -151,7 +151,11 @@ export interface SignIn {
    * @throws {ConfigurationError} if it is no token response.
    */
   signIn(tokens: TokenResponse, of?: SignInOptions): Promise<void>;
-  /** Deletes a user's tokens, in all tabs. They are not revoked at the authorization server. */
+  /**
+   * Deletes a user's tokens, in all tabs. They are not revoked at the authorization server.
+   *
+   * @throws {StorageError} if the store failed: this tab is signed out, and a reload may find the tokens again.
+   */
   signOut(of?: SignInOptions): Promise<void>;
   /** Subscribes to sign-ins, sign-outs and refreshes, in this tab and in others. @returns ends the subscription. */
   subscribe(listener: (event: AuthEvent) => void): () => void;

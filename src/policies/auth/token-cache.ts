@@ -66,6 +66,12 @@ export class TokenCache {
     return this.#signedOut.has(user);
   }
 
+  /** Whether the last change of a user's tokens is in memory only, because the store failed. */
+  isBehind(user: string): boolean {
+    const failed = this.#unpersisted.has(user) && this.#unpersisted.get(user) === undefined;
+    return failed && this.#settings.store !== undefined;
+  }
+
   /** Keeps the tokens of a user in memory until the work on them ends. */
   async during<T>(user: string, work: Promise<T>): Promise<T> {
     this.#inUse.add(user);

@@ -300,6 +300,22 @@ describe('tokens in a store', () => {
     expect(await get()).toBe('ann');
   });
 
+  test.each(['fail', 'hang'] as const)(
+    'a sign-out rejects if the store may still have the tokens (%s), and can be repeated',
+    async (fault) => {
+      const store = durableStore();
+      const { auth, fetch, server, get } = tab({ store, ...encrypted });
+      await auth.signIn(server.login());
+      store.break(fault);
+      await expect(auth.signOut()).rejects.toThrow(StorageError);
+      await expect(fetch.signOut()).rejects.toThrow(StorageError);
+      store.heal();
+      expect(await get()).toBe('signed-out');
+      await fetch.signOut();
+      expect(await store.range({})).toEqual([]);
+    },
+  );
+
   test('a full store: the tokens work in memory, and a used refresh token is not found again', async () => {
     const store = durableStore();
     const first = tab({ store, ...encrypted });
