@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { sourceOf } from '../../../src/core/outcome.ts';
-import type { AtomicStore, Change, Item } from '../../../src/core/store.ts';
+import type { AtomicStore, Change, Item, Store } from '../../../src/core/store.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { networkError, ok } from '../../../src/testing.ts';
 import { cachePage, fresh, URL_ } from '../../support/cache-page.ts';
@@ -344,6 +344,34 @@ test('the limits hold in a plain store, without atomic changes, as well', async 
   }
   expect((await read(`${URL_}/3`))[1]).toBe('cache');
   expect((await cache.entries()).map(({ url }) => url)).toEqual([`${URL_}/2`, `${URL_}/3`]);
+});
+
+test('an eviction ends if the listing of a store still has deleted entries, as that of Workers KV', async () => {
+  const { change: _, groups: __, count: ___, ...plain } = memoryStore();
+  const deleted = new Map<string, Item>();
+  let listings = 0;
+  const late: Store = {
+    ...plain,
+    async range(query) {
+      if (++listings > 1_000) throw new Error('the eviction does not end');
+      const gone = [...deleted.values()].filter(({ key }) => key.startsWith(query.prefix ?? ''));
+      return [...gone, ...(await plain.range(query))].slice(0, query.limit);
+    },
+    async write(changes) {
+      for (const change of changes) {
+        const item = 'delete' in change && (await plain.get(change.delete));
+        if (item) deleted.set(item.key, item);
+      }
+      await plain.write(changes);
+    },
+  };
+  const { read, origin, emitted } = cachePage({ store: late, maxEntries: 3 });
+  origin.otherwise(() => ok('x'));
+  for (let nth = 0; nth < 8; nth++) await read(`${URL_}/${nth}`);
+  expect(emitted('store-failed')).toEqual([]);
+  deleted.clear();
+  await read(`${URL_}/8`);
+  expect(await plain.range({ prefix: PREFIX })).toHaveLength(3);
 });
 
 test('an origin that varies by a unique header does not fill the cache with one URL', async () => {

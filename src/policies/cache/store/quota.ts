@@ -171,7 +171,10 @@ export class Quota {
         break;
       }
       this.#options.onEvict(victims);
-      gone = plus(gone, await this.delete(victims));
+      const evicted = await this.delete(victims);
+      // Others have deleted them, and the listing of some stores is late: it would name them again.
+      if (evicted.entries === 0) break;
+      gone = plus(gone, evicted);
     }
     return gone;
   }
