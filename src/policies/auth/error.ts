@@ -54,6 +54,12 @@ export const NO_TOKEN: AuthFailure = {
   transient: true,
 };
 
+export const USER_CHANGED: AuthFailure = {
+  code: 'user-changed',
+  message: 'another user has signed in since this call was made',
+  transient: false,
+};
+
 /** No new token, for the time being. */
 export const refreshFailed = (message: string, more: Partial<AuthFailure> = {}): AuthFailure => ({
   code: 'refresh-failed',

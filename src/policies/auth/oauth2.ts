@@ -1,13 +1,8 @@
-import { dropBody } from '../../core/body/body.ts';
-import { readUpTo } from '../../core/body/read-body.ts';
 import type { Handler, PipelineContext } from '../../core/contract.ts';
-import { StorageError, TimeoutError } from '../../core/errors.ts';
-import { retryAfter } from '../../http/retry-after.ts';
-import { createAborter, follow } from '../../primitives/abort.ts';
+import { StorageError } from '../../core/errors.ts';
 import { sleep, withDeadline } from '../../primitives/clock.ts';
-import { ConfigurationError, type Failure } from '../../primitives/failure.ts';
-import { originOf } from '../../primitives/request.ts';
-import { AuthError, type AuthFailure, refreshFailed, SIGNED_OUT, toAuthFailure } from './error.ts';
+import { ConfigurationError } from '../../primitives/failure.ts';
+import { AuthError, refreshFailed, SIGNED_OUT } from './error.ts';
 import type { TokenResponse } from './options.ts';
 import {
   type Caller,
@@ -16,10 +11,10 @@ import {
   type RefreshTask,
   withRefreshLock,
 } from './refresh.ts';
-import { basic, isRedirect } from './schemes.ts';
 import type { OAuth2Settings } from './settings.ts';
 import type { CredentialSource } from './source.ts';
 import { TokenCache } from './token-cache.ts';
+import { exchange } from './token-endpoint.ts';
 import { type IssuedTokens, leftOf, momentOf, tokensOf } from './tokens.ts';
 
 /** How long the message of another tab may take, in ms. */
@@ -182,118 +177,5 @@ export class OAuth2Source implements CredentialSource {
 
   #userOf(partition: string): string {
     return this.varies ? partition : '';
-  }
-}
-
-/** The largest response of a token endpoint, in bytes. */
-const LONGEST = 64_000;
-
-/** The error codes that our errors may show (RFC 6749, 5.2). */
-const KNOWN = [
-  'invalid_request',
-  'invalid_client',
-  'invalid_grant',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'invalid_scope',
-];
-
-/** The JSON of the response, unchecked; `refused`: another attempt is in vain. */
-type TokenEndpointResponse =
-  | { readonly said: unknown }
-  | { readonly refused: true }
-  | { readonly failure: AuthFailure };
-
-/** Asks for tokens, once, past `auth` and through all that lies below it. */
-async function exchange(
-  settings: OAuth2Settings,
-  user: string,
-  refreshToken: string | undefined,
-  pipeline: PipelineContext,
-  inside: Handler,
-): Promise<TokenEndpointResponse> {
-  const { grant, timeout } = settings;
-  if (grant === 'refresh_token' && refreshToken === undefined) return { refused: true };
-  const { host } = pipeline;
-  // Not the pipeline's: a refresh token that was used up while it was closed would be lost.
-  const { signal, abort } = createAborter();
-  const cancel = host.clock.after(timeout, () => abort(new TimeoutError('total', timeout)));
-  const fetch = (request: Request): Promise<Response> => {
-    const { url } = request;
-    return inside(request, pipeline.background({ url, origin: originOf(url), partition: user, signal }));
-  };
-  const ask = async (): Promise<TokenEndpointResponse> => {
-    if (typeof grant !== 'function') {
-      const response = await fetch(tokenRequest(settings, refreshToken));
-      return readResponse(response, grant === 'refresh_token', host.clock.now(), signal);
-    }
-    const said = await grant({ refreshToken, partition: user, signal, fetch });
-    return said === undefined ? { refused: true } : { said };
-  };
-  try {
-    return await withDeadline(Infinity, { host, signal }, ask());
-  } catch (error) {
-    const failure = toAuthFailure(error, 'refresh-failed', 'the token endpoint could not be asked');
-    const { retryAt } = (failure.cause ?? {}) as Partial<Failure>;
-    return { failure: { ...failure, wait: retryAt && retryAt - host.clock.now() } };
-  } finally {
-    cancel();
-  }
-}
-
-/** RFC 6749, 4.4.2 and 6; the client authenticates as in 2.3.1. */
-function tokenRequest(settings: OAuth2Settings, refreshToken: string | undefined): Request {
-  const { grant, tokenEndpoint, clientId, clientSecret, clientAuthentication, scope, parameters } = settings;
-  const headers = new Headers({ accept: 'application/json' });
-  const body = new URLSearchParams({ ...parameters, grant_type: grant as string });
-  if (refreshToken !== undefined) body.set('refresh_token', refreshToken);
-  if (scope !== undefined) body.set('scope', scope);
-  if (clientSecret !== undefined && clientAuthentication === 'basic')
-    headers.set('authorization', `Basic ${basic(formEncoded(clientId), formEncoded(clientSecret))}`);
-  else {
-    body.set('client_id', clientId as string);
-    if (clientSecret !== undefined) body.set('client_secret', clientSecret);
-  }
-  // Its secrets must not appear elsewhere.
-  return new Request(tokenEndpoint as string, { method: 'POST', headers, body, redirect: 'manual' });
-}
-
-const formEncoded = (text = ''): string => new URLSearchParams({ '': text }).toString().slice(1);
-
-async function readResponse(
-  response: Response,
-  canBeRefused: boolean,
-  now: number,
-  signal: AbortSignal,
-): Promise<TokenEndpointResponse> {
-  // Too late.
-  if (signal.aborted || isRedirect(response)) {
-    dropBody(response);
-    return { failure: refreshFailed('the token endpoint redirects') };
-  }
-  const { status, ok, headers } = response;
-  const said = (await bodyOf(response, signal)) as { error?: unknown } | null | undefined;
-  if (ok) return { said };
-  const known = KNOWN.find((word) => word === said?.error);
-  // Endpoints without OAuth errors respond with a bare 401.
-  if (canBeRefused && (known === 'invalid_grant' || (status === 401 && !known))) return { refused: true };
-  return {
-    failure: refreshFailed(`the token endpoint responded ${status}${known ? `, ${known}` : ''}`, {
-      transient: status >= 500 || status === 408 || status === 429,
-      wait: retryAfter(headers, now),
-    }),
-  };
-}
-
-/** `undefined` if the body is not JSON (a login page), is truncated, or too large. */
-async function bodyOf({ body }: Response, signal: AbortSignal): Promise<unknown> {
-  const reader = body?.getReader();
-  if (!reader) return undefined;
-  follow(signal, () => void reader.cancel().catch(() => {}));
-  const bytes = await readUpTo(reader, LONGEST);
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
   }
 }

@@ -7,7 +7,7 @@ import { type Aborter, createAborter } from '../../primitives/abort.ts';
 import { withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { LruMap } from '../../primitives/lru.ts';
-import { AuthError, NO_TOKEN, SIGNED_OUT, toAuthFailure } from './error.ts';
+import { AuthError, NO_TOKEN, SIGNED_OUT, toAuthFailure, USER_CHANGED } from './error.ts';
 import type { Secret } from './options.ts';
 import { type Caller, RefreshCoordinator, withRefreshLock } from './refresh.ts';
 import { isSendable, notRedirected, type Scheme, unfollowed } from './schemes.ts';
@@ -110,8 +110,7 @@ async function callUserFunction<T>(
     throw new AuthError(failure);
   }
   if (isStill()) return given;
-  const message = 'another user has signed in since this call was made';
-  throw new AuthError({ code: 'user-changed', message, transient: false });
+  throw new AuthError(USER_CHANGED);
 }
 
 /** Where a source of the application's own has its secrets from. */

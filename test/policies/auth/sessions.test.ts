@@ -152,6 +152,26 @@ describe('signing in and out', () => {
     expect(server.asked()).toHaveLength(1);
   });
 
+  test('a grant without a refresh token gives a user no tokens of another one, signed in during it', async () => {
+    let user = 'ann';
+    let isSwitched = true;
+    const { get, server } = tab(
+      {
+        // A cookie says whose tokens these are.
+        grant: async () => {
+          if (isSwitched) user = 'bob';
+          return server.login(user, { refresh_token: undefined as never });
+        },
+      },
+      undefined,
+      { partition: () => user },
+    );
+    expect(await get()).toBe('user-changed');
+    isSwitched = false;
+    user = 'ann';
+    expect(await get()).toBe('ann');
+  });
+
   test('a sign-out where no user has to sign in starts no new grant', async () => {
     let grants = 0;
     const { get, auth, server } = tab({
