@@ -1,4 +1,4 @@
-import ky, { isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from 'ky';
+import ky, { type HTTPError, isHTTPError, isNetworkError, isTimeoutError, type KyInstance } from 'ky';
 import { describe, expect, test } from 'vitest';
 import { type Client, createClient } from '../../src/client/ky/client.ts';
 import type { CreateClientOptions } from '../../src/client/ky/options.ts';
@@ -99,6 +99,14 @@ describe('the features of ky', () => {
     origin.replies(status(503));
     expect(await api.get('x')).toBeUndefined();
     expect(origin.seen).toHaveLength(4);
+  });
+
+  test('beforeRetry may end with the response of the error', async () => {
+    const beforeRetry = [({ error }: { error: Error }) => (error as HTTPError).response];
+    const { api, origin } = clientScene({ hooks: { beforeRetry } });
+    origin.replies(status(503));
+    await expect(api.get('x')).rejects.toMatchObject({ name: 'HTTPError', data: 'status 503' });
+    expect(origin.seen).toHaveLength(1);
   });
 
   test('ky.retry() repeats as often as the limit allows', async () => {

@@ -153,7 +153,7 @@ async function repeat(run: Run, passage: RetryPassage, byRule: boolean): Promise
     await aside?.read(run);
   } finally {
     if (aside) aside.drop();
-    else dropBody(response);
+    else if (resumed !== response) dropBody(response);
   }
   if (resumed instanceof Response) {
     run.response = resumed;

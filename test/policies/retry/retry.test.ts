@@ -469,6 +469,14 @@ describe('shouldRetry', () => {
   });
 });
 
+test('beforeRetry may end with the response that it was given', async () => {
+  const { fetch, origin } = scenario([retry({ beforeRetry: ({ response }) => response })]);
+  origin.replies(status(503));
+  const response = await fetch(URL_);
+  expect([response.status, await response.text()]).toEqual([503, 'status 503']);
+  expect(origin.seen).toHaveLength(1);
+});
+
 describe('options of a call', () => {
   test('the retry options of a call are added to those of the pipeline', async () => {
     const { fetch, origin } = scenario([retry({ limit: 5, jitter: 'none' })]);
