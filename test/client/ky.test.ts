@@ -10,7 +10,7 @@ import { cachePolicy } from '../../src/policies/cache/cache.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
-import { brokenBody, hang, networkError, ok, stalledBody, status } from '../../src/testing.ts';
+import { brokenBody, hang, networkError, ok, slow, stalledBody, status } from '../../src/testing.ts';
 import { clientScene } from '../support/client-scene.ts';
 import { quiet } from '../support/platform.ts';
 import { ORIGIN } from '../support/scenario.ts';
@@ -146,6 +146,50 @@ describe('time limits and retries', () => {
     expect(isTimeoutError(error)).toBe(true);
     expect(error.request.url).toBe(`${ORIGIN}/v1/x`);
     expect(clock.ticks()).toBe(expected);
+  });
+
+  test.each<[string, () => object]>([
+    ['JSON', () => ({ json: { item: 'tea' } })],
+    ['text', () => ({ body: 'tea' })],
+    ['an empty text', () => ({ body: '' })],
+    ['parameters', () => ({ body: new URLSearchParams('item=tea'), searchParams: { page: 1 } })],
+    ['a blob', () => ({ body: new Blob(['tea']) })],
+    [
+      'a form',
+      () => {
+        const body = new FormData();
+        body.set('item', 'tea');
+        return { body };
+      },
+    ],
+  ])('the default limits hold for a small body: %s', async (_, init) => {
+    const { api, origin, clock } = clientScene();
+    origin.otherwise(hang());
+    await expect(api.post('x', init())).rejects.toMatchObject({ code: 'timeout-attempt' });
+    expect(clock.ticks()).toBe(10_000);
+  });
+
+  test('the default limits hold for a small body that ky.retry() sends again', async () => {
+    const afterResponse = [({ response }: { response: Response }) => (response.ok ? response : ky.retry())];
+    const { api, origin } = clientScene({ hooks: { afterResponse } });
+    origin.replies(status(401), hang());
+    await expect(api.post('x', { json: 1 })).rejects.toMatchObject({ code: 'timeout-attempt' });
+    expect(origin.seen.map(({ body }) => body)).toEqual(['1', '1']);
+  });
+
+  test('a body that a beforeRequest hook puts in place is the one that is sent again', async () => {
+    const beforeRequest = [({ request }: { request: Request }) => new Request(request, { body: 'coffee' })];
+    const { api, origin } = clientScene({ hooks: { beforeRequest } });
+    origin.replies(status(503));
+    await api.put('x', { body: 'tea' });
+    await api.put('x', { body: 'tea', retry: 1 });
+    expect(origin.seen.map(({ body }) => body)).toEqual(['coffee', 'coffee', 'coffee']);
+  });
+
+  test('the default limits do not hold for a large body', async () => {
+    const { api, origin, clock } = clientScene();
+    origin.replies(slow(clock, 120_000));
+    expect((await api.post('x', { json: 'x'.repeat(300_000) })).status).toBe(200);
   });
 
   test('timeout: false is no limit', async () => {

@@ -9,6 +9,7 @@ import { type CreateFetchOptions, createFetch } from '../fetch.ts';
 import type { FetchOptions } from '../standard.ts';
 import { KyCall } from './call.ts';
 import { asking } from './errors.ts';
+import { REMEMBERING } from './hooks.ts';
 import {
   bodyTimeOf,
   type ClientOptions,
@@ -97,8 +98,9 @@ function face(base: KyInstance, shared: Shared): Client {
       const plain = direct && onlyKys(options);
       const hasSignal = isARequest(input) || Boolean(options.signal);
       const call = new KyCall(shared, instance.settings, hasSignal);
+      const hooks = plain && ('json' in plain || 'body' in plain) ? { hooks: REMEMBERING } : undefined;
       const promise = plain
-        ? (direct as KyInstance)(input, Object.assign(plain, { holdfast: call }) as Options)
+        ? (direct as KyInstance)(input, Object.assign(plain, { holdfast: call }, hooks) as Options)
         : (target as KyInstance)(input, prepared(options, call));
       return withShortcuts(promise, call);
     };

@@ -4,6 +4,7 @@ import { isProblem, problemFrom } from '../../http/problem.ts';
 import { equipped, isFailure } from '../../primitives/failure.ts';
 import type { KyCall } from './call.ts';
 import { StoppedError } from './errors.ts';
+import { madeOf } from './requests.ts';
 
 type Given = { request: Request; options: object; retryCount: number };
 
@@ -39,9 +40,16 @@ const unlessPassed =
   (given: G): R =>
     (given.error === callOf(given.options).passed ? given.error : hook(given)) as R;
 
-const rememberOptions: NonNullable<Hooks['beforeRequest']>[number] = ({ options }) => {
-  callOf(options).options = options as object;
+const rememberOptions: NonNullable<Hooks['beforeRequest']>[number] = ({ request, options }) => {
+  const call = callOf(options);
+  if (call.options) return;
+  call.options = options as object;
+  // No hook of the application has run yet: ky made the request, of this body.
+  madeOf((options as { body?: unknown }).body, request);
 };
+
+/** For a call with a body, of an instance without hooks. */
+export const REMEMBERING: Partial<Hooks> = { beforeRequest: [rememberOptions] };
 
 /** An error that ky makes has the facts of every other error, and the server's problem details. */
 const withFacts: NonNullable<Hooks['beforeError']>[number] = ({ error, options }) => {

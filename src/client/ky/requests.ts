@@ -1,4 +1,5 @@
 import type { Options } from 'ky';
+import { rememberBody } from '../../core/body/request-body.ts';
 import type { Fetch } from '../../core/transport.ts';
 
 export type Report = NonNullable<Options['onUploadProgress']>;
@@ -57,6 +58,12 @@ export const signalled =
   (fetch: Fetch): Fetch =>
   (request, init) =>
     fetch(new Request(request, { signal: init.signal ?? null }), init);
+
+/** Notes the value that a request was made of. Also for its clones: ky sends those of a request that it may repeat. */
+export function madeOf(body: unknown, request: Request): Request {
+  const clone = (): Request => madeOf(body, Request.prototype.clone.call(request));
+  return typeof body === 'string' || body ? rememberBody(Object.assign(request, { clone }), body) : request;
+}
 
 /** A request of another realm or class as the platform's own; ky knows it by its tag. */
 export function asRequest(given: Request): Request {

@@ -63,7 +63,14 @@ export function translate(
   const repeats = (hooks.beforeRetry?.length ?? 0) > 0;
   const isForced = repeats || (hooks.afterResponse?.length ?? 0) > 0;
   const reports = typeof onUploadProgress === 'function';
-  const remembers = reports || repeats || shouldRetry !== undefined || (hooks.beforeError?.length ?? 0) > 0;
+  const remembers =
+    theirs.json !== undefined ||
+    theirs.body !== undefined ||
+    reports ||
+    repeats ||
+    shouldRetry !== undefined ||
+    // Ours comes before one that may replace the request.
+    Boolean(hooks.beforeError?.length || hooks.beforeRequest?.length);
   const { backoffLimit, limit = FORCED } = plan;
   Object.assign(theirs, {
     fetch: send,
