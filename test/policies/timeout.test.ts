@@ -238,11 +238,29 @@ describe('uploads', () => {
         return { body: form };
       },
     ],
-    ['of unknown size', () => ({ body: new Blob([large]) })],
+    ['of a blob over 256 kB', () => ({ body: new Blob([large]) })],
+    ['of bytes over 256 kB', () => ({ body: new Uint8Array(300_000) })],
+    ['of unknown size', () => ({ body: new Blob(['x']).stream(), duplex: 'half' })],
   ])('uploads %s have no default limit', async (_, init) => {
     const { fetch, origin, clock } = both();
     origin.replies(slow(clock, 120_000));
     expect((await fetch(URL_, { method: 'POST', ...init() })).status).toBe(200);
+  });
+
+  const bytes = new Uint8Array([0, 1, 2, 3]);
+
+  test.each([
+    ['text', 'small'],
+    ['parameters', new URLSearchParams('a=b')],
+    ['bytes', bytes],
+    ['a part of bytes', bytes.subarray(1, 3)],
+    ['a buffer', bytes.buffer],
+    ['a view', new DataView(bytes.buffer)],
+  ])('small uploads of %s have the default limits', async (_, body) => {
+    const { fetch, origin, clock } = both();
+    origin.replies(hang());
+    await expect(fetch(URL_, { method: 'POST', body })).rejects.toMatchObject({ code: 'timeout-attempt' });
+    expect(clock.ticks()).toBe(10_000);
   });
 
   test('uploads have an explicit limit', async () => {

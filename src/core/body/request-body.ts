@@ -1,3 +1,4 @@
+import type { Bytes } from '../../primitives/units.ts';
 import type { StoredBody } from '../store.ts';
 import { readUpTo } from './read-body.ts';
 
@@ -7,11 +8,21 @@ type BodySource = StoredBody | FormData;
 /** The values that requests were made from, which nothing changes. */
 const bodySources = new WeakMap<Request, BodySource>();
 
+/** So many bytes of the caller's own, which may be changed, are copied at once. */
+const COPIED = 256_000;
+
+const isBytes = (body: unknown): body is ArrayBufferView | ArrayBuffer =>
+  ArrayBuffer.isView(body) || body instanceof ArrayBuffer;
+
 /** Remembers the value that a request was made from, if it can be sent again without a copy. */
 export function rememberBody(request: Request, body: unknown): Request {
   if (typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
   else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
-  else if (body instanceof FormData && boundaryOf(request.headers.get('content-type'))) {
+  else if (isBytes(body)) {
+    const { buffer = body as ArrayBuffer, byteOffset, byteLength } = body as Partial<ArrayBufferView>;
+    if (body.byteLength <= COPIED)
+      bodySources.set(request, new Uint8Array(buffer, byteOffset, byteLength).slice() as Bytes);
+  } else if (body instanceof FormData && boundaryOf(request.headers.get('content-type'))) {
     // Not read from the request: WebKit cannot if there are files. Nor the caller's own, which may be changed.
     const form = new FormData();
     for (const [name, value] of body) form.append(name, value as Blob);
@@ -39,7 +50,7 @@ function sizeOf(body: BodySource | undefined): number | undefined {
   if (typeof body === 'string') return body.length;
   if (body instanceof FormData)
     return [...body.values()].reduce((sum, value) => sum + (sizeOf(value) ?? 0), 0);
-  return body instanceof Blob ? body.size : undefined;
+  return body instanceof Blob ? body.size : body?.byteLength;
 }
 
 /**
