@@ -615,3 +615,25 @@ test('the signal of a request that a beforeRequest hook returns aborts the call,
   });
   await expect(api.get('x')).rejects.toThrow('the page is left');
 });
+
+test('a hook may call again with the options that it was given', async () => {
+  const afterResponse: NonNullable<ClientOptions['hooks']>['afterResponse'] = [
+    ({ request, options, response }) =>
+      response.status === 401
+        ? api(new Request(request, { headers: { authorization: 'new' } }), options as ClientOptions)
+        : undefined,
+  ];
+  const { api, origin } = clientScene({ hooks: { afterResponse } });
+  origin.replies(status(401), networkError(), networkError(), ok('fine'));
+  expect(await api.post('x', { json: 1, retry: { limit: 3, methods: ['post'] } }).text()).toBe('fine');
+  expect(origin.seen.map(({ body, headers }) => [body, headers.get('authorization')])).toEqual([
+    ['1', null],
+    ['1', 'new'],
+    ['1', 'new'],
+    ['1', 'new'],
+  ]);
+  origin.replies(status(401), hang());
+  expect(await failureOf(api.get('x', { timeout: 200, retry: 0 }))).toMatchObject({
+    code: 'timeout-attempt',
+  });
+});

@@ -1,8 +1,8 @@
 import type { Hooks, Options } from 'ky';
 import { TRANSPORT } from '../../core/normalize-request.ts';
 import type { Fetch } from '../../core/transport.ts';
-import { asRetryOptions, readPlan } from '../../policies/retry/options.ts';
-import type { KyCall } from './call.ts';
+import { asRetryOptions, type RetryOptions, readPlan } from '../../policies/retry/options.ts';
+import { KyCall } from './call.ts';
 import { onlyStopped } from './errors.ts';
 import { hooksFor } from './hooks.ts';
 import { bodyTimeOf, isDuration, limitsOf, msOf, PER_CALL } from './options.ts';
@@ -44,8 +44,10 @@ export function translate(
     onUploadProgress,
     ...theirs
   } = given as Given;
+  // A hook may hand on the options that it was given: in them are its call, and ky's own form of `retry`.
+  const ofHook = holdfast instanceof KyCall ? holdfast.settings : undefined;
   // Said as to the plain fetch, which is as good.
-  const policies: PolicyOptions = { ...holdfast };
+  const policies: PolicyOptions = { ...(ofHook ? ofHook.policies : holdfast) };
   // The fetch of one call is its transport: it is inside the policies.
   if (fetch) policies[TRANSPORT] = signalled(fetch as Fetch);
   for (const name of PER_CALL) {
@@ -55,8 +57,8 @@ export function translate(
   const limits = limitsOf(timeout, totalTimeout);
   const total = isDuration(totalTimeout) ? msOf(totalTimeout) : undefined;
   name(policies, 'timeout', limits, client.limits);
-  const allOfRetry = { ...client.retry, ...asRetryOptions(retry) };
-  const { shouldRetry, ...plan } = allOfRetry;
+  const ownRetry = ofHook && typeof retry === 'object' ? {} : asRetryOptions(retry);
+  const { shouldRetry = ofHook?.shouldRetry, ...plan }: RetryOptions = { ...client.retry, ...ownRetry };
   name(policies, 'retry', plan, client.retry);
   if (policies.retry) readPlan(policies.retry);
 
