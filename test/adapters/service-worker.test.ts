@@ -190,8 +190,8 @@ describe('a service worker', () => {
     const here = worker({ routes: [{ match: '/orders', retry: 2 }] });
     here.origin.replies(status(502));
     const delivery = requestOf(API, { ...POST, headers: { 'idempotency-key': '"of an entry"' } });
-    expect(await here.dispatch(delivery)).toBeUndefined();
-    expect(here.origin.seen).toEqual([]);
+    expect((await here.dispatch(delivery))?.status).toBe(502);
+    expect(here.origin.seen).toHaveLength(1);
   });
 
   test('a service worker passes a write that cannot be queued to the network', async () => {

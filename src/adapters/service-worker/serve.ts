@@ -99,10 +99,10 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     scope.addEventListener('fetch', (event: Fetching) => {
       if (off.isOff) return;
       const route = matchRoute(event.request, routes);
-      // Deliveries of a page's outbox pass here, too: enqueued again, they would go round for ever, and that outbox decides
-      // whether they are repeated.
-      if (!route || (deliveredBy && event.request.headers.has(deliveredBy))) return;
-      event.respondWith(respond(event, route));
+      // Deliveries of a page's outbox pass here, too: enqueued again, they would go round for ever.
+      const isDelivery = deliveredBy && event.request.headers.has(deliveredBy);
+      if (!route || (route.outbox && isDelivery)) return;
+      event.respondWith(respond(event, isDelivery ? { ...route, ...ONCE } : route));
     });
   if (outbox)
     scope.addEventListener('sync', (event: Syncing) => {
@@ -151,6 +151,9 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     }
   }
 }
+
+/** The page's outbox decides whether a delivery is repeated: it may be at-most-once. */
+const ONCE = { retry: false, hedge: false, failover: false } as const;
 
 /** Chromium gives an event three minutes and counts one that it has to end as failed. */
 const TIME: EventLifetime = { begin: 150_000, end: 170_000 };
