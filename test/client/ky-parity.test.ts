@@ -424,6 +424,21 @@ describe('timeout, with nothing else in it, bounds the body in the shortcuts', (
     },
   );
 
+  test('timeout bounds a body alike when the wall clock is set while the response is awaited', async () => {
+    const { api, origin, clock } = clientScene({ retry: 0, timeout: 200 });
+    for (const jump of [3_600_000, -3_600_000]) {
+      origin.replies(
+        slow(clock, 100, () => {
+          clock.jump(jump);
+          return trickle(clock, { headers: { 'content-type': 'text/event-stream' } });
+        }),
+      );
+      const began = clock.ticks();
+      await failureOf(api.get('x').text());
+      expect(clock.ticks() - began).toBe(300);
+    }
+  });
+
   test('timeout does not bound a response that is streamed', async () => {
     const { api, origin, clock } = clientScene();
     origin.otherwise(() => trickle(clock));

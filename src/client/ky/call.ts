@@ -9,6 +9,7 @@ import { type Outcome, outcomeOf } from '../../core/outcome.ts';
 import type { Run } from '../../core/stage.ts';
 import { asRetryOptions, type RetryOptions, type RetryState } from '../../policies/retry/options.ts';
 import { takeBody } from '../../policies/retry/whole.ts';
+import type { Attempt } from '../../primitives/failure.ts';
 import type { FetchOptions } from '../standard.ts';
 import { asKys, asking, explain, StoppedError } from './errors.ts';
 import { withTotal } from './options.ts';
@@ -85,8 +86,9 @@ export class KyCall {
     if (bodyTime === undefined) return;
     const { clock } = this.shared;
     const last = this.outcome?.attempts.at(-1);
+    const now = clock.ticks();
     // The pipeline's read of the body took time, too.
-    const began = last?.status === response.status ? last.startedAt + last.duration : clock.now();
+    const began = (last && readFrom.get(last)) ?? now;
     let isOver = false;
     let cancel = (): void => {};
     const settled = (): void => {
@@ -96,7 +98,7 @@ export class KyCall {
     const body = watchBody(response, { settled });
     if (isOver) return;
     const end = (): void => body?.break(new TimeoutError('attempt', bodyTime, this.outcome));
-    cancel = clock.after(Math.max(0, bodyTime - (clock.now() - began)), end);
+    cancel = clock.after(Math.max(0, bodyTime - (now - began)), end);
   }
 
   #ended(outcome: Partial<Outcome> | undefined): void {
@@ -172,12 +174,18 @@ export class KyCall {
   }
 }
 
+/** When the pipeline began to read the body of an attempt, in ticks. */
+const readFrom = new WeakMap<Attempt, number>();
+
 /** The options for a caller that reads the whole body. */
 function untilBody({ policies, bodyTime }: ClientSettings, isShared: boolean): PolicyOptions {
   // ky reads the response by its methods, and gives clones to hooks. Another caller may do otherwise.
   const whole = isShared ? constructed : refilled;
-  const read = (run: Run, bodyLimit: number): Promise<void> =>
-    takeBody(run, bodyLimit, bodyTime ?? Infinity, whole);
+  const read = (run: Run, bodyLimit: number): Promise<void> => {
+    const last = run.call.attempts.at(-1);
+    if (last) readFrom.set(last, run.ticks);
+    return takeBody(run, bodyLimit, bodyTime ?? Infinity, whole);
+  };
   if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: read };
   const timeout = { ...(policies?.timeout as object), idle: bodyTime };
   return { ...policies, timeout, [WANTS_BODY]: read };
