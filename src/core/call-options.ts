@@ -9,7 +9,7 @@ export function settledOptions(
   own: CallOptions | undefined,
 ): CallOptions {
   let result = overall;
-  for (const route of of) result = { ...result, ...route };
+  for (const route of of) result = { ...result, ...said(route) };
   if (own) {
     const changed: Record<string, unknown> = { ...result };
     for (const name in own) changed[name] = nearer(own[name], result[name], SHORT[name]);

@@ -148,6 +148,19 @@ describe('what is said nearer to the call', () => {
       );
   });
 
+  test('`undefined` of a route says nothing: what a route before it, or configure(), says holds', async () => {
+    const { fetch, origin } = scenario([retry({ delay: () => 0 }), totalTimeout()], {
+      routes: [
+        { match: ORIGIN, retry: 0 },
+        { match: ORIGIN, retry: undefined, timeout: undefined },
+      ],
+    });
+    origin.replies(networkError(), hang());
+    await expect(fetch(URL_)).rejects.toMatchObject({ code: 'network' });
+    fetch.configure({ timeout: { total: 200 } });
+    await expect(fetch(URL_)).rejects.toThrow('200 ms');
+  });
+
   test('adds to what a route says, and `undefined` says nothing', async () => {
     const { fetch, origin } = scenario([retry({ limit: 9, delay: () => 0 })], {
       routes: [{ match: ORIGIN, retry: { limit: 1 } }],
