@@ -140,7 +140,8 @@ export class OAuth2Source implements CredentialSource {
       // The tab that refreshed has broadcast the tokens; give the message time to arrive.
       if (tokens.syncsByMessageOnly && waited > UNCONTENDED) await sleep(MESSAGE_DELAY, pipeline);
       const there = await tokens.reload(user, host);
-      if ((old && !there) || tokens.isSignedOut(user) || found() !== undefined) return otherwise();
+      const isGone = !there && (old !== undefined || this.#settings.grant === 'refresh_token');
+      if (isGone || tokens.isSignedOut(user) || found() !== undefined) return otherwise();
       const before = there?.tokens;
       const moment = momentOf(clock);
       const inside = this.#inside.get(pipeline) as Handler;

@@ -152,6 +152,17 @@ describe('signing in and out', () => {
     expect(server.asked()).toHaveLength(1);
   });
 
+  test('a call that gets a 401 after a sign-out emits no second one', async () => {
+    const { get, auth, server, origin, clock, received } = tab();
+    await auth.signIn(server.login());
+    origin.replies(slow(clock, 1_000, () => status(401)));
+    const call = get();
+    clock.after(500, () => void auth.signOut());
+    expect(await call).toBe('signed-out');
+    expect(received).toMatchObject([{ type: 'signed-in' }, { type: 'signed-out', reason: 'application' }]);
+    expect(server.asked()).toEqual([]);
+  });
+
   test('a grant without a refresh token gives a user no tokens of another one, signed in during it', async () => {
     let user = 'ann';
     let isSwitched = true;
