@@ -154,6 +154,25 @@ describe('a write', () => {
     },
   );
 
+  test.each<[string, () => Response | Error]>([
+    ['a write', ok],
+    ['a write whose response was lost', networkError],
+  ])('a response requested before %s does not replace one requested after it', async (_, written) => {
+    const { fetch, read, origin, clock } = cachePage();
+    origin.replies(
+      slow(clock, 2_000, () => fresh('before')),
+      written(),
+      fresh('after'),
+    );
+    const early = read();
+    clock.after(500, () => void fetch(URL_, { method: 'PUT', body: 'x' }).catch(() => {}));
+    clock.after(1_000, () => void read());
+    expect((await early)[2]).toBe('before');
+    expect(origin.seen.map(({ method }) => method)).toEqual(['GET', 'PUT', 'GET']);
+    origin.otherwise(networkError());
+    expect((await read())[2]).toBe('after');
+  });
+
   test('stays in force if its cached responses could not be deleted', async () => {
     const { fetch, read, origin, store, clock } = cachePage({ mode: 'cache-first' });
     origin.replies(fresh('before'), ok(), fresh('after'));

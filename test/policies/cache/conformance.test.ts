@@ -149,6 +149,17 @@ describe('a cached response', () => {
     expect((await page.read(URL_, both))[2]).toBe('recent');
   });
 
+  test('is the most recent by Date of two that were under way at once', async () => {
+    const page = own();
+    const began = page.clock.now();
+    const version = (text: string, at: number) => () => fresh(text, 600, { date: dated(began + at) });
+    page.origin.replies(slow(page.clock, 9_000, version('older', 0)), version('recent', 5_000));
+    const early = page.read();
+    page.clock.after(5_000, () => void page.read(URL_, { holdfast: { dedupe: false } }));
+    expect((await early)[2]).toBe('older');
+    expect(await page.read()).toEqual([200, 'cache', 'recent']);
+  });
+
   test('with a Vary goes before one that was stored without Vary', async () => {
     const page = own();
     page.origin.replies(fresh('with', 600, { vary: 'x-a' }), fresh('without', 600));

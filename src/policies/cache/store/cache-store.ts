@@ -5,6 +5,7 @@ import {
   bodySize,
   type CachedResponse,
   hasSameContent,
+  isOutdatedBy,
   isSameVariant,
   KEY_PREFIX,
   keyPrefix,
@@ -118,11 +119,6 @@ export class CacheStore {
     if (this.#history.since(sentIn, stored, 'deleted')) return undefined;
     const others = await this.#variants(partition, url);
     const same = others.filter((other) => isSameVariant(other.response, stored));
-    // The later response stays; a time in the future comes from a wrong clock.
-    const now = this.#options.now();
-    if (same.some(({ response: { receivedAt: at } }) => at > receivedAt && at <= now)) return undefined;
-    const different = others.filter((each) => !same.includes(each)).sort((a, b) => b.usedAt - a.usedAt);
-    const replaced = [...same, ...different.splice(MAX_VARIANTS - 1)];
     const key = (await this.records.prefix(partition, url)) + id;
     const cached: CachedResponse = {
       ...toCachedResponse(key, stored, {
@@ -132,6 +128,9 @@ export class CacheStore {
       }),
       body,
     };
+    if (same.some((other) => isOutdatedBy(cached, other, this.#options.now()))) return undefined;
+    const different = others.filter((each) => !same.includes(each)).sort((a, b) => b.usedAt - a.usedAt);
+    const replaced = [...same, ...different.splice(MAX_VARIANTS - 1)];
     await this.records.put(
       cached,
       body,

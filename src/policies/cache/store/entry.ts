@@ -156,6 +156,19 @@ export function hasSameContent(one: CachedResponse, other: CachedResponse): bool
   return isSame && one.size === other.size;
 }
 
+/** Whether a response that has come is older than a stored one of its variant, which stays. @param now Wall time in ms. */
+export function isOutdatedBy(one: CachedResponse, other: CachedResponse, now: number): boolean {
+  // It was requested before a write, and the other one after it.
+  if (isMarked(one) && !isMarked(other)) return true;
+  const { receivedAt, requestedAt } = one.response;
+  const at = other.response.receivedAt;
+  // Of two that were under way at once the later `Date` counts. A time in the future comes from a wrong clock.
+  const isLater = at > receivedAt || (at > requestedAt && other.freshness.date > one.freshness.date);
+  return isLater && at <= now;
+}
+
+const isMarked = ({ unconfirmed, invalidated }: CachedResponse): boolean => unconfirmed || invalidated;
+
 /** A response with a `Vary` goes before one without (RFC 9111, 4.1); then the later one. */
 function isMoreRecent(one: CachedResponse, other: CachedResponse): boolean {
   const hasVary = hasVariants(one.response.varying);
