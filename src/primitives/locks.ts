@@ -4,10 +4,35 @@ import { hashOf } from './hash.ts';
 /** Runs a task while no other runs under the same name. */
 export type Lock = <T>(name: string, signal: AbortSignal, task: () => Promise<T>) => Promise<T>;
 
-/** The last in line, by name. */
-type Lines = Map<string, Promise<unknown>>;
+/** A position in a queue. */
+export interface QueuePosition {
+  /** Resolves when all earlier positions have ended; absent for the first. */
+  readonly before: Promise<void> | undefined;
+  /** Releases the next position; idempotent. */
+  end(): void;
+}
 
-const lines: Lines = new Map();
+/** First-in, first-out queues by name: positions are taken at once, the work to get ready may take any time. */
+export class KeyedQueue {
+  readonly #last = new Map<string, Promise<void>>();
+
+  take(name: string): QueuePosition {
+    const before = this.#last.get(name);
+    let end = (): void => {};
+    const own = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const all = before ? before.then(() => own) : own;
+    this.#last.set(name, all);
+    void all.then(() => {
+      if (this.#last.get(name) === all) this.#last.delete(name);
+    });
+    return { before, end };
+  }
+}
+
+/** The locks of a realm without Web Locks. */
+const ofRealm = /* @__PURE__ */ new KeyedQueue();
 
 /** The used part of Web Locks. Not every platform has their types, and this file is compiled beside those of all. */
 interface WebLocks {
@@ -27,7 +52,7 @@ const webLocks = (): WebLocks | undefined =>
  */
 export const withLock: Lock = (name, signal, task) => {
   const locks = webLocks();
-  const inLine = (): ReturnType<typeof task> => queued(lines, name, signal, task);
+  const inLine = (): ReturnType<typeof task> => queued(ofRealm, name, signal, task);
   if (!locks) return inLine();
   return unlessRefused((begin) => locks.request(lockName(name), { signal }, begin), task, inLine);
 };
@@ -60,34 +85,30 @@ function lockName(name: string): string {
   return `${name.slice(0, LONGEST - 10)} ${hashOf(name).toString(36)}`;
 }
 
-const linesFor = new WeakMap<object, Lines>();
+const queues = new WeakMap<object, KeyedQueue>();
 
 /**
  * A lock among users of the same object, such as the storage of a Durable Object: a task
  * waits for the one before, but not for one that was evicted with its object.
  */
 export function withLocalLock(shared: object): Lock {
-  const own: Lines = linesFor.get(shared) ?? new Map();
-  linesFor.set(shared, own);
-  return (name, signal, task) => queued(own, name, signal, task);
+  const queue = queues.get(shared) ?? new KeyedQueue();
+  queues.set(shared, queue);
+  return (name, signal, task) => queued(queue, name, signal, task);
 }
 
 /** An aborted waiter leaves the queue at once; the order of the others is kept. */
-function queued<T>(lines: Lines, name: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
-  const before = lines.get(name);
+function queued<T>(queue: KeyedQueue, name: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  const { before, end } = queue.take(name);
   return new Promise((resolve, reject) => {
     const unfollow = follow(signal, reject);
-    const turn = (async () => {
-      await before?.catch(() => {});
+    const turn = async (): Promise<T> => {
+      await before;
       unfollow();
       signal.throwIfAborted();
       return task();
-    })();
-    const left = turn.finally(() => {
-      if (lines.get(name) === left) lines.delete(name);
-    });
-    lines.set(name, left);
-    left.then(resolve, reject);
+    };
+    turn().finally(end).then(resolve, reject);
   });
 }
 
@@ -105,33 +126,6 @@ export async function tryWithLock<T>(name: string, task: () => Promise<T>): Prom
     task,
     task,
   );
-}
-
-/** A position in a queue. */
-export interface QueuePosition {
-  /** Resolves when all earlier positions have ended; absent for the first. */
-  readonly before: Promise<void> | undefined;
-  /** Releases the next position; idempotent. */
-  end(): void;
-}
-
-/** First-in, first-out queues by name: positions are taken at once, the work to get ready may take any time. */
-export class KeyedQueue {
-  readonly #last = new Map<string, Promise<void>>();
-
-  take(name: string): QueuePosition {
-    const before = this.#last.get(name);
-    let end = (): void => {};
-    const own = new Promise<void>((resolve) => {
-      end = resolve;
-    });
-    const all = before ? before.then(() => own) : own;
-    this.#last.set(name, all);
-    void all.then(() => {
-      if (this.#last.get(name) === all) this.#last.delete(name);
-    });
-    return { before, end };
-  }
 }
 
 /** Limits how many tasks run at once; the others wait in first-in, first-out order. */
