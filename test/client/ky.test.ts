@@ -387,6 +387,22 @@ describe('policies of the client', () => {
     expect(origin.seen).toHaveLength(3);
   });
 
+  test.each<[object, number]>([
+    [{ idle: '1s' }, 2_000],
+    [{ total: '20s' }, 2_000],
+    [{ total: '1s' }, 1_000],
+    [{ attempt: '3s' }, 3_000],
+    [{ total: false, attempt: false, idle: '4s' }, 4_000],
+  ])('a call with timeout %j keeps the duration that extend has given', async (timeout, expected) => {
+    const { api, origin, clock } = clientScene({ retry: 0 });
+    origin.replies(expected === 4_000 ? stalledBody().response : hang());
+    await expect(api.extend({ timeout: '2s' }).get('x', { timeout }).text()).rejects.toThrow();
+    expect(clock.ticks()).toBe(expected);
+    origin.replies(expected === 4_000 ? stalledBody().response : hang());
+    await expect(api.extend({ timeout: '2s' }).extend({ timeout }).get('x').text()).rejects.toThrow();
+    expect(clock.ticks()).toBe(2 * expected);
+  });
+
   test('extend with a policy value is an error', () => {
     const { api } = clientScene();
     expect(() => api.extend({ breaker: breaker() as never })).toThrow(

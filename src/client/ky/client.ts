@@ -92,6 +92,7 @@ const METHODS = ['get', 'post', 'put', 'patch', 'head', 'delete', 'query'] as co
 function face(base: KyInstance, shared: Shared): Client {
   const { pipeline, client } = shared;
   const instance = translated(base, client);
+  const { direct, given } = instance;
   const through =
     (target: KyInstance | KyInstance['get'], direct: KyInstance | KyInstance['get'] | undefined) =>
     (input: Input, options: ClientOptions = {}) => {
@@ -101,11 +102,11 @@ function face(base: KyInstance, shared: Shared): Client {
       const hooks = plain && ('json' in plain || 'body' in plain) ? { hooks: REMEMBERING } : undefined;
       const promise = plain
         ? (direct as KyInstance)(input, Object.assign(plain, { holdfast: call }, hooks) as Options)
-        : (target as KyInstance)(input, prepared(options, call));
+        : (target as KyInstance)(input, prepared(options, call, given));
       return withShortcuts(promise, call);
     };
-  const added = (defaults: ClientOptions): Options => plainForKy(anObject(defaults)) as Options;
-  const { direct } = instance;
+  const added = (defaults: ClientOptions, outer?: Options): Options =>
+    plainForKy(anObject(defaults), outer) as Options;
   return Object.assign(through(base, direct), {
     ...Object.fromEntries(
       METHODS.map((method) => [
@@ -118,8 +119,8 @@ function face(base: KyInstance, shared: Shared): Client {
       face(
         base.extend(
           typeof defaults === 'function'
-            ? (parent: Partial<Options>) => added(defaults(parent))
-            : added(defaults),
+            ? (parent: Partial<Options>) => added(defaults(parent), given)
+            : added(defaults, given),
         ),
         shared,
       ),
@@ -142,19 +143,19 @@ function face(base: KyInstance, shared: Shared): Client {
 function translated(
   base: KyInstance,
   client: ClientLevel,
-): { settings: ClientSettings; direct?: KyInstance } {
+): { given: Options; settings: ClientSettings; direct?: KyInstance } {
   let given: Options = {};
   base.extend((defaults) => {
     given = defaults;
     return {};
   });
   const { settings, theirs } = translate(given, client);
-  return given.hooks?.init?.length ? { settings } : { settings, direct: ky.create(theirs as Options) };
+  return { given, settings, ...(!given.hooks?.init?.length && { direct: ky.create(theirs as Options) }) };
 }
 
 /** The options of a call for ky, and their translation after every other init hook. */
-function prepared(options: ClientOptions, call: KyCall): Options {
-  const plain = plainForKy(options) as Options;
+function prepared(options: ClientOptions, call: KyCall, given: Options): Options {
+  const plain = plainForKy(options, given) as Options;
   const translation = (all: Options): void => {
     const { settings, theirs } = translate(all, call.shared.client);
     call.settings = settings;

@@ -6,6 +6,7 @@ import type { CallFallback } from '../../policies/fallback.ts';
 import { asTimeoutOptions, type TimeoutOptions } from '../../policies/timeout.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { type Duration, milliseconds } from '../../primitives/units.ts';
+import { isObject } from '../../primitives/validate.ts';
 import type { Partitioned } from '../fetch.ts';
 import { type FetchOptions, IMPORTED, OF_PIPELINE, type StandardOptions } from '../standard.ts';
 
@@ -64,11 +65,18 @@ const FUNCTIONS = ['waitUntil', 'fetch'];
 /**
  * Refuses policy values, which ky's deep merge would turn into `{}`, and makes harmless what it would merge wrongly:
  * `true` over an object erases the object, so it becomes `{}`.
+ *
+ * @param outer The options to which these are added.
  */
-export function plainForKy(options: object): Record<string, unknown> {
+export function plainForKy(options: object, outer: Options = {}): Record<string, unknown> {
   const plain: Record<string, unknown> = { ...options };
   // It would hide the options of `extend`.
   for (const name in plain) if (plain[name] === undefined) delete plain[name];
+  // ky puts an object in the place of a duration.
+  if (isDuration(outer.timeout) && isObject(plain.timeout)) {
+    const limits: TimeoutOptions = plain.timeout;
+    plain.timeout = { ...limitsOf(outer.timeout, limits.total), ...limits };
+  }
   for (const name of OURS) {
     if ((typeof plain[name] === 'function' && !FUNCTIONS.includes(name)) || isNamed(plain[name]))
       throw new ConfigurationError(
