@@ -66,11 +66,12 @@ export function createResponse(body: Body, kept: ResponseMetadata, headers: Head
 export const hasConstructibleStatus = ({ status }: { readonly status: number }): boolean =>
   status >= 200 && status <= 599;
 
-/** The same response, and its clones, with other metadata. */
-export function withMetadata(response: Response, kept: Partial<ResponseMetadata>): Response {
-  const names = (Object.keys(kept) as (keyof ResponseMetadata)[]).filter(
-    (name) => kept[name] !== response[name],
-  );
+/** The same response, and its clones, with other metadata or, for scripts, other headers. */
+export function withMetadata(
+  response: Response,
+  kept: Partial<ResponseMetadata & Pick<Response, 'headers'>>,
+): Response {
+  const names = (Object.keys(kept) as (keyof typeof kept)[]).filter((name) => kept[name] !== response[name]);
   if (names.length === 0) return response;
   const own = (name: string, value: unknown) =>
     Object.defineProperty(response, name, { value, configurable: true, writable: true });

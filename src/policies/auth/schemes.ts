@@ -61,27 +61,35 @@ export function notRedirected(response: Response, given: Request): Response {
 
 /** A part of the query, which is on no response, no error and no disk. */
 export function inQuery(name: string): Scheme {
-  const added = (url: string, secret: string): string =>
-    `${url.includes('?') ? '&' : '?'}${encoded(name)}=${encoded(secret)}`;
+  const pairOf = (secret: string): string => `${encoded(name)}=${encoded(secret)}`;
+  const withoutPair = (text: string, secret: string): string => {
+    const pair = pairOf(secret);
+    return text.replaceAll(`?${pair}&`, '?').replaceAll(`?${pair}`, '').replaceAll(`&${pair}`, '');
+  };
   // An origin that redirects may write it in another way.
-  const without = (text: string, { url }: Request, secret: string): string =>
-    text.replaceAll(added(url, secret), '').replaceAll(encoded(secret), '…').replaceAll(secret, '…');
+  const without = (text: string, secret: string): string =>
+    withoutPair(text, secret).replaceAll(encoded(secret), '…').replaceAll(secret, '…');
   return {
     has: ({ url }) => new URL(url).searchParams.has(name),
     sign(request, secret, run) {
       const [bare = '', ...fragment] = request.url.split('#');
-      const url = [bare + added(bare, secret), ...fragment].join('#');
+      const url = [`${bare}${bare.includes('?') ? '&' : '?'}${pairOf(secret)}`, ...fragment].join('#');
       if (!hasBody(request)) return retarget(request, url, {});
       return run.wait(Infinity, bodyOf(request)).then((body) => retarget(request, url, {}, body));
     },
-    received(response, given, secret) {
-      return withMetadata(response, { url: without(response.url, given, secret) });
+    received(response, _, secret) {
+      // Pages of a list are often linked with the whole query.
+      const given = [...response.headers];
+      const headers = given.map(([field, value]): [string, string] => [field, withoutPair(value, secret)]);
+      const isShown = headers.some(([, value], at) => value !== given[at]?.[1]);
+      const url = without(response.url, secret);
+      return withMetadata(response, { url, ...(isShown && { headers: new Headers(headers) }) });
     },
-    failed(error, given, secret) {
+    failed(error, _, secret) {
       if (!(error instanceof NetworkError)) return error;
       // Without a cause: Deno quotes the URL in each cause, Bun has it in a property.
       const { message, code, category, transient, attempts } = error;
-      return new NetworkError(without(message, given, secret), { code, category, transient, attempts });
+      return new NetworkError(without(message, secret), { code, category, transient, attempts });
     },
   };
 }

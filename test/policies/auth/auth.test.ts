@@ -610,6 +610,21 @@ describe('a key in the query', () => {
     expect((await scene.fetch(`${ORIGIN}/x`)).url).not.toContain(written);
   });
 
+  test.each([
+    ['', '?page=2'],
+    ['?a=1', '?a=1&page=2'],
+  ])(
+    'a key in the query %s is not in the headers of a response, which may link to a page',
+    async (query, next) => {
+      const scene = scenario([keyed()]);
+      scene.origin.otherwise(({ url }) => ok('x', { headers: { link: `<${url}&page=2>; rel="next"` } }));
+      const response = await scene.fetch(`${ORIGIN}/x${query}`);
+      const link = `<${ORIGIN}/x${next}>; rel="next"`;
+      expect([response, response.clone()].map(({ headers }) => headers.get('link'))).toEqual([link, link]);
+      expect(await response.text()).toBe('x');
+    },
+  );
+
   test('a key in the query is not in an error', async () => {
     const scene = scenario([keyed()]);
     scene.origin.replies(((request: Request) => {
