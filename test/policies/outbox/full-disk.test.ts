@@ -1,5 +1,6 @@
 /** A full disk, and an unavailable key. */
 import { describe, expect, test } from 'vitest';
+import { StorageError } from '../../../src/core/errors.ts';
 import type { Cipher } from '../../../src/core/store.ts';
 import { encryptWith } from '../../../src/stores/encryption.ts';
 import { status } from '../../../src/testing.ts';
@@ -103,6 +104,27 @@ test('full disk: a dead letter without a result ends the wait of another tab', a
   await settle();
   await here.outbox.flush();
   expect(await result).toBe('dead-lettered');
+});
+
+test('a delivered write is not sent again, though its response is too large for the store', async () => {
+  const here = page({ pollInterval: '1m' });
+  const { change } = here.store;
+  // As Deno KV, which takes 64 kB.
+  here.store.change = (keys, decide, more) =>
+    change(
+      keys,
+      (found) => {
+        const decision = decide(found);
+        const isLarge = (decision.changes as Put[]).some(({ put }) => put?.key.startsWith('result'));
+        if (isLarge) throw new StorageError('an item of 70000 bytes is too large', { transient: false });
+        return decision;
+      },
+      more,
+    );
+  await give(here, 'a', { id: 'a' });
+  await here.clock.advance(600_000);
+  expect(sent(here)).toEqual(['a']);
+  expect(await statusOf(here.outbox.result('a'))).toBe('result-lost');
 });
 
 test('a key that is unavailable for a moment makes no dead letters', async () => {

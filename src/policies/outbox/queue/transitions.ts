@@ -1,6 +1,7 @@
 import type { Host } from '../../../core/contract.ts';
 import { type Change, isQuotaExceeded, type StoredBody } from '../../../core/store.ts';
 import { chance, newKey } from '../../../http/idempotency.ts';
+import { isFailure } from '../../../primitives/failure.ts';
 import type { OutboxEntry, Reason, ResultWithBody } from './entry.ts';
 import type { Lease } from './lease.ts';
 import { type PauseState, stopOrRelease } from './pauses.ts';
@@ -93,7 +94,9 @@ async function transition(
   try {
     return await write(false);
   } catch (error) {
-    if (!isQuotaExceeded(error) || !mayDoWithout) throw error;
+    // Or the response is larger than an item of this store may be.
+    const isFull = isQuotaExceeded(error) || (isFailure(error) && !error.transient);
+    if (!isFull || !mayDoWithout) throw error;
     // Deleting needs no room; the result and the totals need some.
     const ended = await write(true);
     // Deleting may have made room. If not, the totals are corrected when the queue is empty.
