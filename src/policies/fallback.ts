@@ -1,5 +1,10 @@
 import { dropBody } from '../core/body/body.ts';
-import { createResponse, type ResponseMetadata, responseMetadata } from '../core/body/response.ts';
+import {
+  asResponse,
+  createResponse,
+  type ResponseMetadata,
+  responseMetadata,
+} from '../core/body/response.ts';
 import { named, type Policy } from '../core/contract.ts';
 import { ClosedError } from '../core/errors.ts';
 import { allowsFallback, SOURCE_HEADER } from '../core/outcome.ts';
@@ -88,7 +93,8 @@ export function fallback(value: FallbackValue, options: FallbackOptions = {}): P
 
 const responder: Rule<Respond> = (value, option) => {
   if (typeof value === 'function') return ofFunction(value as FallbackFunction);
-  if (value instanceof Response) return ofResponse(value, option);
+  const response = asResponse(value, '');
+  if (response) return ofResponse(response, option);
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
@@ -133,14 +139,15 @@ const ofFunction =
     // A clone, so that the failed response can still be returned after the function has read it.
     const copy = response?.clone();
     if (copy) copies.push(copy);
-    let given: unknown;
+    let made: Response | undefined;
     try {
-      given = await create(error, copy ? { ...context, response: copy } : context);
+      const given = await create(error, copy ? { ...context, response: copy } : context);
       if (given === undefined) return undefined;
-      if (!(given instanceof Response)) return await responder(given, 'fallback')(error, context, copies);
-      return withSource(given.body, responseMetadata(given), given.headers, context);
+      made = asResponse(given, context.request.url);
+      if (!made) return await responder(given, 'fallback')(error, context, copies);
+      return withSource(made.body, responseMetadata(made), made.headers, context);
     } finally {
-      if (!(given instanceof Response && given.body === copy?.body)) dropBody(copy);
+      if (!made || made.body !== copy?.body) dropBody(copy);
     }
   };
 

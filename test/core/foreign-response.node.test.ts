@@ -2,9 +2,18 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { fetch as undiciFetch } from 'undici';
+import { Response as UndiciResponse, fetch as undiciFetch } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bulkhead, createClient, createFetch, memoryStore, sourceOf, staleCache } from '../../src/index.ts';
+import {
+  bulkhead,
+  createClient,
+  createFetch,
+  fallback,
+  memoryStore,
+  sourceOf,
+  staleCache,
+} from '../../src/index.ts';
+import { status } from '../../src/testing.ts';
 
 const server = createServer((_, response) => {
   response.setHeader('cache-control', 'max-age=60').end('hello');
@@ -85,4 +94,24 @@ test('a response that is locked already holds no slot', async () => {
   };
   await createFetch({ fetch: locked, retry: 0, bulkhead: slots })(url);
   expect(slots.states()).toEqual({});
+});
+
+describe('a response of another class that a function of the application gives', () => {
+  const failing = async () => status(503);
+  const foreign = () => new UndiciResponse('foreign', { status: 203 }) as never;
+
+  test.each<[string, () => Promise<Response>]>([
+    ['fallback', () => createFetch({ retry: 0, fallback: fallback(foreign), fetch: failing })(url)],
+    [
+      'fallback as a value',
+      () => createFetch({ retry: 0, fallback: fallback(foreign()), fetch: failing })(url),
+    ],
+    [
+      'beforeRetry of ky',
+      () => createClient({ hooks: { beforeRetry: [foreign] }, fetch: failing }).get(url) as Promise<Response>,
+    ],
+  ])('%s ends the call with it', async (_, call) => {
+    const response = await call();
+    expect([response.status, await response.text()]).toEqual([203, 'foreign']);
+  });
 });

@@ -2,6 +2,7 @@ import ky from 'ky';
 import { constructed } from '../../core/body/read-body.ts';
 import { refilled } from '../../core/body/refilled.ts';
 import { hasBody } from '../../core/body/request-body.ts';
+import { asResponse } from '../../core/body/response.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { TimeoutError } from '../../core/errors.ts';
 import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/normalize-request.ts';
@@ -132,7 +133,8 @@ export class KyCall {
           throw thrown;
         }
         if (word === ky.stop) throw new StoppedError();
-        if (word instanceof Response) return word;
+        const response = asResponse(word, given.request.url);
+        if (response) return response;
         if (isRequest(word)) {
           this.request = asRequest(word);
           break;
