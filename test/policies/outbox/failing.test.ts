@@ -354,3 +354,12 @@ test('a 2xx whose body breaks off is a delivery', async () => {
   expect(await here.outbox.counts()).toMatchObject({ waiting: 0, deadLetters: 0 });
   await here.fetch.close();
 });
+
+test('a write without a body has the time limit of an attempt', async () => {
+  const here = page();
+  here.origin.otherwise(hang());
+  await here.fetch(URL_, { method: 'DELETE', holdfast: { outbox: { id: 'a' } } });
+  await here.outbox.flush();
+  const [entry] = await here.outbox.entries();
+  expect(entry?.reason?.message).toBe('attempt time limit of 10000 ms passed');
+});

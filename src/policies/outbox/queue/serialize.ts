@@ -101,7 +101,8 @@ export function deserializeRequest(
   for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
     if (value) init[name] = value;
   if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
-  return rememberBody(new Request(url, init), body);
+  // Without it, Firefox would take it for an upload of unknown size, which has no time limit.
+  return rememberBody(new Request(url, init), body ?? new Blob());
 }
 
 function bytesOf(body: StoredBody | undefined): number {
