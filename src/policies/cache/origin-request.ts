@@ -55,7 +55,7 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
     const fresh =
       isValid && (await guarded.read('freshen', () => freshen(run, cached, response, of, mayKeep)));
     const stored = fresh ? await cache.serve(fresh, { request, call }, { confirmed: true }) : undefined;
-    if (!mayKeep) await guarded.attempt('drop', () => store.drop(cached));
+    if (!isValid || !mayKeep) await guarded.attempt('drop', () => store.drop(cached));
     return stored;
   };
 

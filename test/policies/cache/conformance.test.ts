@@ -397,15 +397,6 @@ describe('validation', () => {
     expect(conditions(page, 2)).toEqual(NONE);
   });
 
-  test('by a 304 with another tag leaves a cached response that stands in', async () => {
-    const page = await holding(fresh('one', 0, VALIDATORS));
-    page.origin.replies(notModified({ etag: '"2"' }), networkError(), status(503), status(404));
-    expect(await page.read()).toEqual([200, 'stale', 'one']);
-    expect(await page.read()).toEqual([200, 'stale', 'one']);
-    expect((await page.read())[0]).toBe(404);
-    expect(await page.cache.entries()).toEqual([]);
-  });
-
   test.each<[string, Record<string, string>]>([
     ['that is bare', {}],
     ['with the same tag, weak', { etag: 'W/"1"' }],
