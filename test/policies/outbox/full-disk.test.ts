@@ -115,7 +115,7 @@ test('a delivered write is not sent again, though its response is too large for 
       keys,
       (found) => {
         const decision = decide(found);
-        const isLarge = (decision.changes as Put[]).some(({ put }) => put?.key.startsWith('result'));
+        const isLarge = (decision.changes as readonly Put[]).some(({ put }) => put?.key.startsWith('result'));
         if (isLarge) throw new StorageError('an item of 70000 bytes is too large', { transient: false });
         return decision;
       },
