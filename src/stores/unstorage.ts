@@ -98,7 +98,8 @@ export function unstorageStore(storage: Unstorage, options: UnstorageStoreOption
 
   return {
     name: `unstorage:${name}`,
-    durable: false,
+    // No driver says whether it is; tokens are to be encrypted rather than written to a disk in the clear.
+    durable: true,
     ...keyValueStore('unstorage', {
       find,
       found,

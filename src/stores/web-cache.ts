@@ -115,7 +115,7 @@ export function webCacheStore(
 
   return {
     name: `web-cache:${url}`,
-    durable: false,
+    durable: true,
     ...keyValueStore('Cache API', { find, found, bodyOf, write }),
   };
 }

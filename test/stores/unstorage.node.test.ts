@@ -24,7 +24,13 @@ describe.each([
   const newBase = (): string => join(folder, `${++made}`);
 
   // The path of a file has at most 4,096 bytes.
-  storeLaws(() => ({ store: open(newBase()) }), { longestKey: 2_000 });
+  storeLaws(
+    () => {
+      const base = newBase();
+      return { store: open(base), reopen: () => open(base) };
+    },
+    { longestKey: 2_000 },
+  );
 
   test('a stale cache over it serves what another process has stored', () => {
     const base = newBase();

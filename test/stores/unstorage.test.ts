@@ -2,6 +2,7 @@ import { createStorage, type Driver, prefixStorage } from 'unstorage';
 import memoryDriver from 'unstorage/drivers/memory';
 import { describe, expect, test } from 'vitest';
 import type { Change } from '../../src/core/store.ts';
+import { auth } from '../../src/policies/auth/auth.ts';
 import { type Unstorage, unstorageStore } from '../../src/unstorage.ts';
 import { storeLaws } from '../contracts/store.ts';
 import { readsWithout, servesStale } from '../support/over-store.ts';
@@ -53,7 +54,17 @@ describe.each<[string, () => Driver]>([
   ['buffers', () => bytesDriver((bytes) => bytes.buffer)],
   ['blobs', () => bytesDriver((bytes) => new Blob([bytes]))],
 ])('unstorage over %s', (_, driver) => {
-  storeLaws(() => ({ store: unstorageStore(createStorage({ driver: driver() })) }));
+  storeLaws(() => {
+    const storage = createStorage({ driver: driver() });
+    return { store: unstorageStore(storage), reopen: () => unstorageStore(storage) };
+  });
+
+  test('tokens in it are encrypted, or `false` is said', () => {
+    const store = unstorageStore(createStorage({ driver: driver() }));
+    const tokens = { scheme: 'bearer', origins: ['https://api.example.com'], token: () => 'secret' } as const;
+    expect(() => auth({ ...tokens, store } as never)).toThrow(/auth\.encryption/);
+    expect(() => auth({ ...tokens, store, encryption: false })).not.toThrow();
+  });
 
   test('a stale cache over it', () => {
     const storage = createStorage({ driver: driver() });

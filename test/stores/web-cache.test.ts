@@ -14,7 +14,13 @@ const put = (key: string, value: unknown): Change => ({ put: { key, value } });
 describe.skipIf(!hasCaches)('the Cache API', () => {
   const open = (): Promise<WebCache> => caches.open('holdfast-test');
 
-  storeLaws(() => ({ store: webCacheStore(open, { url: newUrl() }) }), { lists: false });
+  storeLaws(
+    () => {
+      const url = newUrl();
+      return { store: webCacheStore(open, { url }), reopen: () => webCacheStore(open, { url }) };
+    },
+    { lists: false },
+  );
 
   test('a stale cache over it keeps also what the platform may not', () => {
     const url = newUrl();
