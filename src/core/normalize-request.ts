@@ -78,7 +78,12 @@ export function normalizeRequest(
   const { signal = given?.signal, ...rest } = isPlain(init) ? init : ownNames(init);
   const outgoing = isBare(rest)
     ? bare(input)
-    : lazy(rememberBody(made(input, { ...rest, signal: null } as RequestInit), init.body));
+    : lazy(
+        rememberBody(
+          made(input, { ...rest, signal: null } as RequestInit),
+          init.body ?? (given ? undefined : null),
+        ),
+      );
   return { outgoing, signal: signal ?? undefined, init: unkept(rest) };
 }
 

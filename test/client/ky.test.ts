@@ -152,6 +152,8 @@ describe('time limits and retries', () => {
     ['JSON', () => ({ json: { item: 'tea' } })],
     ['text', () => ({ body: 'tea' })],
     ['an empty text', () => ({ body: '' })],
+    // Firefox does not say that a request has no body.
+    ['nothing', () => ({})],
     ['parameters', () => ({ body: new URLSearchParams('item=tea'), searchParams: { page: 1 } })],
     ['a blob', () => ({ body: new Blob(['tea']) })],
     [

@@ -1,7 +1,7 @@
 import ky from 'ky';
 import { constructed } from '../../core/body/read-body.ts';
 import { refilled } from '../../core/body/refilled.ts';
-import { hasBody } from '../../core/body/request-body.ts';
+import { hasBody, rememberBody } from '../../core/body/request-body.ts';
 import { asResponse } from '../../core/body/response.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { TimeoutError } from '../../core/errors.ts';
@@ -23,6 +23,8 @@ export class KyCall {
   settings: ClientSettings;
   /** A body shortcut was called. */
   wantsBody = false;
+  /** ky makes the request, without a body. */
+  isBodiless = false;
   /** As ky shows them to hooks. */
   options: object | undefined;
   /** The request that a `beforeRetry` hook returned. */
@@ -67,8 +69,12 @@ export class KyCall {
     init.holdfast = this.#policies(this.#passages++ > 0);
     const { hasSignal, hooks } = this.settings;
     // Nothing aborts the one that ky made; a hook may return another.
-    if (!this.#hasSignal && !hasSignal && !hooks.beforeRequest?.length) init.signal = null;
-    return this.shared.pipeline(asRequest(request), init as HoldfastInit<FetchOptions>).then(
+    const isKys = !hooks.beforeRequest?.length;
+    if (!this.#hasSignal && !hasSignal && isKys) init.signal = null;
+    const given = asRequest(request);
+    // Firefox does not say so of a request. A hook may repeat the call by another one.
+    if (this.isBodiless && isKys && this.#passages === 1) rememberBody(given, null);
+    return this.shared.pipeline(given, init as HoldfastInit<FetchOptions>).then(
       (response) => {
         this.#ended(outcomeOf(response));
         if (!response.ok && this.settings.throwsErrors) this.limitBody(response);

@@ -5,8 +5,8 @@ import { readUpTo } from './read-body.ts';
 /** What a body can be made of again and again. */
 type BodySource = StoredBody | FormData;
 
-/** The values that requests were made from, which nothing changes. */
-const bodySources = new WeakMap<Request, BodySource>();
+/** The values that requests were made from, which nothing changes; `null`: from none, which Firefox does not say. */
+const bodySources = new WeakMap<Request, BodySource | null>();
 
 /** So many bytes of the caller's own, which may be changed, are copied at once. */
 const COPIED = 256_000;
@@ -14,9 +14,9 @@ const COPIED = 256_000;
 const isBytes = (body: unknown): body is ArrayBufferView | ArrayBuffer =>
   ArrayBuffer.isView(body) || body instanceof ArrayBuffer;
 
-/** Remembers the value that a request was made from, if it can be sent again without a copy. */
+/** Remembers the value that a request was made from, if it can be sent again without a copy. @param body `null`: there is none. */
 export function rememberBody(request: Request, body: unknown): Request {
-  if (typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
+  if (body === null || typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
   else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
   else if (isBytes(body)) {
     const { buffer = body as ArrayBuffer, byteOffset, byteLength } = body as Partial<ArrayBufferView>;
@@ -31,11 +31,11 @@ export function rememberBody(request: Request, body: unknown): Request {
   return request;
 }
 
-/**
- * Whether a request carries a body. Firefox has no `request.body`; there every method that may have one is taken to.
- */
+/** Whether a request carries a body. Firefox has no `request.body`; there every method that may have one is taken to. */
 export const hasBody = (request: Request): boolean =>
-  request.body === undefined ? !['GET', 'HEAD'].includes(request.method) : request.body !== null;
+  request.body === undefined
+    ? bodySources.get(request) !== null && !['GET', 'HEAD'].includes(request.method)
+    : request.body !== null;
 
 /** The size of a body that was given as a value, in bytes; `undefined` for a stream. */
 export const knownSize = (request: Request): number | undefined =>
@@ -46,7 +46,8 @@ export const declaredBodySize = (request: Request): number | undefined =>
   ['GET', 'HEAD'].includes(request.method) ? 0 : sizeOf(bodySources.get(request));
 
 /** Characters instead of bytes are exact enough for limits of time and memory. */
-function sizeOf(body: BodySource | undefined): number | undefined {
+function sizeOf(body: BodySource | null | undefined): number | undefined {
+  if (body === null) return 0;
   if (typeof body === 'string') return body.length;
   if (body instanceof FormData)
     return [...body.values()].reduce((sum, value) => sum + (sizeOf(value) ?? 0), 0);

@@ -101,8 +101,7 @@ export function deserializeRequest(
   for (const [name, value] of Object.entries({ credentials, redirect, referrerPolicy }))
     if (value) init[name] = value;
   if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
-  // Without it, Firefox would take it for an upload of unknown size, which has no time limit.
-  return rememberBody(new Request(url, init), body ?? new Blob());
+  return rememberBody(new Request(url, init), body ?? null);
 }
 
 function bytesOf(body: StoredBody | undefined): number {
