@@ -78,7 +78,8 @@ sideBySide('in $name', browsers, ({ name, missing, launch }) => {
         `${name}: ${roamed.reads} reads, ${roamed.fromCache} from the cache, ${roamed.wrong.length} wrong`,
       );
       expect(roamed.wrong).toEqual([]);
-      expect(roamed.fromCache).toBeGreaterThan(0);
+      // By default only reads of a lost network have a cached response: in a slow engine perhaps none.
+      if (mode.mode) expect(roamed.fromCache).toBeGreaterThan(0);
     });
 
     here('a response that one tab clears is served in none', async ({ expect }) => {
