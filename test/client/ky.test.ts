@@ -154,6 +154,7 @@ describe('time limits and retries', () => {
     ['an empty text', () => ({ body: '' })],
     // Firefox does not say that a request has no body.
     ['nothing', () => ({})],
+    ['nothing, with options of the policies', () => ({ retry: 0, telemetry: false })],
     ['parameters', () => ({ body: new URLSearchParams('item=tea'), searchParams: { page: 1 } })],
     ['a blob', () => ({ body: new Blob(['tea']) })],
     [

@@ -23,8 +23,8 @@ export class KyCall {
   settings: ClientSettings;
   /** A body shortcut was called. */
   wantsBody = false;
-  /** ky makes the request, without a body. */
-  isBodiless = false;
+  /** Its request was made by the caller, or the call gives a body. */
+  mayHaveBody = false;
   /** As ky shows them to hooks. */
   options: object | undefined;
   /** The request that a `beforeRetry` hook returned. */
@@ -67,13 +67,13 @@ export class KyCall {
     this.request = undefined;
     this.#before = this.retries;
     init.holdfast = this.#policies(this.#passages++ > 0);
-    const { hasSignal, hooks } = this.settings;
+    const { hasSignal, givesBody, hooks } = this.settings;
     // Nothing aborts the one that ky made; a hook may return another.
     const isKys = !hooks.beforeRequest?.length;
     if (!this.#hasSignal && !hasSignal && isKys) init.signal = null;
     const given = asRequest(request);
-    // Firefox does not say so of a request. A hook may repeat the call by another one.
-    if (this.isBodiless && isKys && this.#passages === 1) rememberBody(given, null);
+    // Firefox does not say that a request has no body. Later passages may have the request of a hook.
+    if (!this.mayHaveBody && !givesBody && isKys && this.#passages === 1) rememberBody(given, null);
     return this.shared.pipeline(given, init as HoldfastInit<FetchOptions>).then(
       (response) => {
         this.#ended(outcomeOf(response));

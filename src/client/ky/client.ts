@@ -93,16 +93,14 @@ function face(base: KyInstance, shared: Shared): Client {
   const { pipeline, client } = shared;
   const instance = translated(base, client);
   const { direct, given } = instance;
-  const isBodiless = given.json === undefined && given.body === undefined;
   const through =
     (target: KyInstance | KyInstance['get'], direct: KyInstance | KyInstance['get'] | undefined) =>
     (input: Input, options: ClientOptions = {}) => {
       const plain = direct && onlyKys(options);
       const hasSignal = isARequest(input) || Boolean(options.signal);
       const call = new KyCall(shared, instance.settings, hasSignal);
-      const hasBody = plain && ('json' in plain || 'body' in plain);
-      const hooks = hasBody ? { hooks: REMEMBERING } : undefined;
-      call.isBodiless = !hasBody && isBodiless && plain !== undefined && !isARequest(input);
+      const hooks = plain && ('json' in plain || 'body' in plain) ? { hooks: REMEMBERING } : undefined;
+      call.mayHaveBody = hooks !== undefined || isARequest(input);
       const promise = plain
         ? (direct as KyInstance)(input, Object.assign(plain, { holdfast: call }, hooks) as Options)
         : (target as KyInstance)(input, prepared(options, call, given));

@@ -38,6 +38,8 @@ export interface ClientSettings {
   readonly shouldRetry: RetryOptions['shouldRetry'];
   /** The pipeline's retries run hooks of the application. */
   readonly repeatsWithHooks: boolean;
+  /** They give a body. */
+  readonly givesBody: boolean;
   /** The signal that ky makes may abort. */
   readonly hasSignal: boolean;
 }

@@ -65,9 +65,9 @@ export function translate(
   const repeats = (hooks.beforeRetry?.length ?? 0) > 0;
   const isForced = repeats || (hooks.afterResponse?.length ?? 0) > 0;
   const reports = typeof onUploadProgress === 'function';
+  const givesBody = theirs.json !== undefined || theirs.body !== undefined;
   const remembers =
-    theirs.json !== undefined ||
-    theirs.body !== undefined ||
+    givesBody ||
     reports ||
     repeats ||
     shouldRetry !== undefined ||
@@ -102,6 +102,7 @@ export function translate(
     hooks,
     shouldRetry,
     repeatsWithHooks: repeats || shouldRetry !== undefined,
+    givesBody,
     hasSignal: Boolean(theirs.signal) || total !== undefined,
   };
   return { settings, theirs };
