@@ -127,24 +127,25 @@ export type Merge = (earlier: Request, later: Request) => Request | Promise<Requ
 export const HOOK_TIMEOUT = 30_000;
 
 /** The name of a header that is written to disk. @param allowed For the error, if it carries credentials. */
-const storedHeader =
-  (allowed: string): Rule<string> =>
-  (value, option) => {
-    const name = headerName(value, option);
-    if (!carriesCredentials(name)) return name;
-    throw new ConfigurationError(option, value, allowed);
-  };
+function storedHeader(value: unknown, option: string, allowed: string): string {
+  const name = headerName(value, option);
+  if (carriesCredentials(name)) throw new ConfigurationError(option, value, allowed);
+  return name;
+}
 
 /** In lower case, as `Headers` has it. */
 export const keptHeader: Rule<string> = (value, option) =>
-  storedHeader('credentials are not written to disk: `authorize` puts them back')(
+  storedHeader(
     value,
     option,
+    'credentials are not written to disk: `authorize` puts them back',
   ).toLowerCase();
 
-export const keyHeader = /* @__PURE__ */ storedHeader(
-  'expected no header of credentials: the key is written to disk',
-);
+/** The header of the key, or `false` for none. */
+export const keyHeader: Rule<string | false> = (value, option) =>
+  value === false
+    ? value
+    : storedHeader(value, option, 'expected no header of credentials: the key is written to disk');
 
 const delivery = /* @__PURE__ */ oneOf<DeliveryGuarantee>('at-least-once', 'at-most-once');
 
@@ -166,10 +167,7 @@ export const readOutboxOptions = (given: OutboxOptions, store: AtomicStore) =>
       maxEntries: [1_000, integer(1)],
       maxBytes: [50_000_000, size],
       maxEntryBytes: [5_000_000, size],
-      idempotencyHeader: [
-        'Idempotency-Key' as string | false,
-        (value, option) => (value === false ? value : keyHeader(value, option)),
-      ],
+      idempotencyHeader: ['Idempotency-Key' as string | false, keyHeader],
       persistHeaders: [[], list(keptHeader)],
       authorize: [undefined, ofType<OutboxOptions['authorize']>('function')],
       onConflict: [undefined, ofType<OutboxOptions['onConflict']>('function')],

@@ -52,10 +52,7 @@ export function readQueueOptions(options: OutboxQueueOptions) {
       deadLetterQueue: [undefined, wellFormedString],
       bodies: [undefined, storeRule],
       maxEntryBytes: [5_000_000, size],
-      idempotencyHeader: [
-        'Idempotency-Key',
-        (value, option) => (value === false ? false : keyHeader(value, option)),
-      ],
+      idempotencyHeader: ['Idempotency-Key', keyHeader],
       persistHeaders: [[], list(keptHeader)],
       authorize: [undefined, ofType<OutboxQueueOptions['authorize']>('function')],
       host: [{}, ofType<Partial<Host>>('object')],

@@ -1,10 +1,9 @@
 import { dropBody } from '../../../core/body/body.ts';
-import { withHeader } from '../../../core/body/request-body.ts';
 import type { Host } from '../../../core/contract.ts';
 import { CapacityError, StorageError } from '../../../core/errors.ts';
 import { systemHost } from '../../../core/host.ts';
 import { newKey } from '../../../http/idempotency.ts';
-import { serializeRequest } from '../../../policies/outbox/queue/serialize.ts';
+import { serializeRequest, withKey } from '../../../policies/outbox/queue/serialize.ts';
 import { classifyError, classifyResponse, type SendOutcome } from '../../../policies/outbox/send/outcome.ts';
 import { isFailure } from '../../../primitives/failure.ts';
 import { forEachConcurrently } from '../../../primitives/locks.ts';
@@ -105,10 +104,8 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     const request = await deserializeWrite(message, idempotencyHeader, bodies);
     if (!request) return { is: 'retry', reason: { code: 'body-lost' }, cost: 'none' };
     const asked = new URL(request.url).origin;
-    let signed = (await authorize?.(request, message)) ?? request;
-    // A new request of the hook may lack the key.
-    if (idempotencyHeader && !signed.headers.has(idempotencyHeader))
-      signed = withHeader(signed, idempotencyHeader, message.idempotencyKey);
+    const given = (await authorize?.(request, message)) ?? request;
+    const signed = withKey(given, idempotencyHeader, message.idempotencyKey);
     // A response that is not the origin's does not deliver it.
     const holdfast = { retry: false, outbox: false, strategies: false, fallback: false } as const;
     const response = await fetch(signed, { holdfast });

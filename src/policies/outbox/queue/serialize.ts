@@ -1,4 +1,4 @@
-import { hasBody, readStorableBody, rememberBody } from '../../../core/body/request-body.ts';
+import { hasBody, readStorableBody, rememberBody, withHeader } from '../../../core/body/request-body.ts';
 import type { Host } from '../../../core/contract.ts';
 import { CapacityError } from '../../../core/errors.ts';
 import type { StoredBody } from '../../../core/store.ts';
@@ -103,6 +103,10 @@ export function deserializeRequest(
   if (mode === 'cors' || mode === 'same-origin') init.mode = mode;
   return rememberBody(new Request(url, init), body ?? null);
 }
+
+/** The request that a hook returned; one that it made anew may lack the key. @param name Of the header; `false` for none. */
+export const withKey = (request: Request, name: string | false, key: string): Request =>
+  name && !request.headers.has(name) ? withHeader(request, name, key) : request;
 
 function bytesOf(body: StoredBody | undefined): number {
   if (body === undefined) return 0;

@@ -1,5 +1,5 @@
 import { readUpTo } from '../../../core/body/read-body.ts';
-import { withBody, withHeader } from '../../../core/body/request-body.ts';
+import { withBody } from '../../../core/body/request-body.ts';
 import { responseMetadata } from '../../../core/body/response.ts';
 import type { Call, PipelineContext } from '../../../core/contract.ts';
 import { StorageError } from '../../../core/errors.ts';
@@ -12,7 +12,7 @@ import type { OutboxContext } from '../context.ts';
 import { HOOK_TIMEOUT } from '../options.ts';
 import type { EntryWithBody, OutboxEntry, Reason, ResultWithBody } from '../queue/entry.ts';
 import { type EntryRecord, isSameRevision } from '../queue/records.ts';
-import { deserializeRequest } from '../queue/serialize.ts';
+import { deserializeRequest, withKey } from '../queue/serialize.ts';
 import { claim, type Sender, update } from '../queue/transitions.ts';
 import {
   classifyError,
@@ -157,9 +157,7 @@ async function prepare(
     } catch (error) {
       return { is: 'retry', reason: reasonOf(error, hookFailed('authorize', error)), cost: 'none' };
     }
-    let whole = signed || request;
-    // A new request of the hook may lack the key.
-    if (signed && name && !signed.headers.has(name)) whole = withHeader(signed, name, entry.idempotencyKey);
+    const whole = signed ? withKey(signed, name, entry.idempotencyKey) : request;
     return { request: whole.bodyUsed ? withFreshBody(whole, request, body) : whole, body };
   } catch (error) {
     return { is: 'retry', reason: reasonOf(error), cost: 'none' };
