@@ -9,7 +9,7 @@ export function settledOptions(
   own: CallOptions | undefined,
 ): CallOptions {
   let result = overall;
-  for (const route of of) result = { ...result, ...said(route) };
+  for (const route of of) result = { ...result, ...route };
   if (own) {
     const changed: Record<string, unknown> = { ...result };
     for (const name in own) changed[name] = nearer(own[name], result[name], SHORT[name]);
@@ -34,8 +34,9 @@ function nearer(own: unknown, above: unknown, short: string | undefined): unknow
 }
 
 /** Without what is `undefined`: it must not hide what is said further away. */
-const said = (options: object): object =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+export const said = <T extends object>(options: T): T =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+
 /** Bun's fetch has a `timeout` of its own. */
 const PLATFORMS = ['timeout'];
 

@@ -2,7 +2,7 @@ import { createAborter, ShutdownSignal } from '../primitives/abort.ts';
 import { Emitter, notify } from '../primitives/emitter.ts';
 import { type Match, matches, originOf } from '../primitives/request.ts';
 import { expected, isObject, ofType, urlMatchRule, wellFormedString } from '../primitives/validate.ts';
-import { checkOptions, checkPlace, knownOf, settledOptions } from './call-options.ts';
+import { checkOptions, checkPlace, knownOf, said, settledOptions } from './call-options.ts';
 import {
   type BackgroundCall,
   type Call,
@@ -113,11 +113,12 @@ export function createPipeline<Options extends object>(
   const able = Object.assign({}, capabilities, ...policies.map((policy) => traitsOf(policy).brings));
   const { compose = composeStages, users: usersOf = () => NO_USERS } = able as Capabilities;
   const users = usersOf(policies, options.partition);
-  for (const given of expected('a list', Array.isArray(routes), routes, 'routes')) {
+  const rules = expected('a list', Array.isArray(routes), routes, 'routes').map((given) => {
     const { match, ...route } = expected('an object with a match', isObject(given), given, 'routes');
     urlMatchRule(match, 'routes.match');
     checkOptions(route, known);
-  }
+    return { match, options: said(route) };
+  });
   wellFormedString(name, 'name');
   if (typeof options.partition !== 'function') wellFormedString(options.partition ?? '', 'partition');
   for (const [option, value] of Object.entries({ waitUntil, fetch: options.fetch }))
@@ -205,7 +206,7 @@ export function createPipeline<Options extends object>(
   const settled = (own: CallOptions | undefined, url: string): CallOptions =>
     settledOptions(
       overall,
-      url && routes.length > 0 ? routes.filter(({ match }) => matches(match, url)) : [],
+      rules.flatMap(({ match, options }) => (url && matches(match, url) ? [options] : [])),
       own,
     );
 
