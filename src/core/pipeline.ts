@@ -206,7 +206,9 @@ export function createPipeline<Options extends object>(
   const settled = (own: CallOptions | undefined, url: string): CallOptions =>
     settledOptions(
       overall,
-      rules.flatMap(({ match, options }) => (url && matches(match, url) ? [options] : [])),
+      url && rules.length > 0
+        ? rules.flatMap(({ match, options }) => (matches(match, url) ? [options] : []))
+        : [],
       own,
     );
 

@@ -1,5 +1,5 @@
 import type { BodyWatcher, WatchedBody } from '../core/body/body.ts';
-import { hasBody, knownSize } from '../core/body/request-body.ts';
+import { hasBody, knownSize, LARGE_UPLOAD } from '../core/body/request-body.ts';
 import { watchBody } from '../core/body/watched-response.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import { TimeoutError } from '../core/errors.ts';
@@ -40,9 +40,6 @@ interface Limits extends SettingsOf<typeof OPTIONS> {
   /** The options that the application has named. */
   configured: TimeoutOptions;
 }
-
-/** The duration of larger uploads cannot be guessed. */
-const LARGE_UPLOAD = 256_000;
 
 /** A duration alone is the attempt's. */
 export function asTimeoutOptions(given: unknown): TimeoutOptions {

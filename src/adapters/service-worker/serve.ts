@@ -92,7 +92,7 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
       'a route that keeps writes needs an outbox with an `idempotencyHeader`',
     );
   const off = killSwitch(name);
-  // Each event waits for it, and has its error.
+  // Each event awaits it by itself; without an event its failure is no unhandled rejection.
   ready.catch(() => {});
 
   if (routes.length > 0)

@@ -8,8 +8,8 @@ type BodySource = StoredBody | FormData;
 /** The values that requests were made from, which nothing changes; `null`: from none, which Firefox does not say. */
 const bodySources = new WeakMap<Request, BodySource | null>();
 
-/** So many bytes of the caller's own, which may be changed, are copied at once. */
-const COPIED = 256_000;
+/** A larger upload, in bytes, has no default time limit: its duration cannot be guessed. */
+export const LARGE_UPLOAD = 256_000;
 
 const isBytes = (body: unknown): body is ArrayBufferView | ArrayBuffer =>
   ArrayBuffer.isView(body) || body instanceof ArrayBuffer;
@@ -19,8 +19,9 @@ export function rememberBody(request: Request, body: unknown): Request {
   if (body === null || typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
   else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
   else if (isBytes(body)) {
+    // A copy, as the caller may change its own; not of a large upload, whose size changes nothing.
     const { buffer = body as ArrayBuffer, byteOffset, byteLength } = body as Partial<ArrayBufferView>;
-    if (body.byteLength <= COPIED)
+    if (body.byteLength <= LARGE_UPLOAD)
       bodySources.set(request, new Uint8Array(buffer, byteOffset, byteLength).slice() as Bytes);
   } else if (body instanceof FormData && boundaryOf(request.headers.get('content-type'))) {
     // Not read from the request: WebKit cannot if there are files. Nor the caller's own, which may be changed.

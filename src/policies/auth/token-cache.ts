@@ -34,7 +34,7 @@ export class TokenCache {
   readonly #signedOut = new Set<string>();
   /** Users with newer tokens in memory than in the store: not written yet, or the write failed. */
   readonly #unpersisted = new Map<string, Persist | undefined>();
-  /** Users whose tokens stay in memory: those of a refresh, which must find them unchanged. */
+  /** Users with a refresh under way, which must find their tokens unchanged: these stay in memory. */
   readonly #inUse = new Set<string>();
   #channel: Channel | undefined;
 
@@ -73,7 +73,7 @@ export class TokenCache {
   }
 
   /** Keeps the tokens of a user in memory until the work on them ends. */
-  async during<T>(user: string, work: Promise<T>): Promise<T> {
+  during<T>(user: string, work: Promise<T>): Promise<T> {
     this.#inUse.add(user);
     return work.finally(() => this.#inUse.delete(user));
   }

@@ -235,5 +235,5 @@ export const isCurrentPartition = (pipeline: PipelineContext, partition: string 
   partition === undefined || currentPartition(pipeline) === partition;
 
 /** Whether the user of a call is signed in, and no other one was seen since the call was made, not even for a moment. */
-export const isStillUserOf = ({ partition, userChanges }: Call, pipeline: PipelineContext): boolean =>
+export const isStillUserOf = (pipeline: PipelineContext, { partition, userChanges }: Call): boolean =>
   isCurrentPartition(pipeline, partition) && userChanges === pipeline.userChanges();

@@ -37,7 +37,7 @@ export function originRequest(cache: Cache, silences: Silences): Stage {
   ): Promise<CachedResponse> => {
     const merged = mergeHeaders(cached.headers, headers);
     const stored = { ...cached.response, requestedAt, receivedAt, headers: merged };
-    return store.freshen(cached, stored, generation, mayKeep && isStillUserOf(run.call, run.pipeline));
+    return store.freshen(cached, stored, generation, mayKeep && isStillUserOf(run.pipeline, run.call));
   };
 
   /** RFC 9111, 4.3.3 and 4.3.4. @returns the cached response, if the 304 speaks of it and it has a body. */

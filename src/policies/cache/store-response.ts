@@ -76,7 +76,7 @@ export function createResponseStorer(cache: Cache) {
     const { request, requestedAt, receivedAt } = of;
     const { url } = request;
     // The browser sent the cookies of the user at that time, which may be another one now.
-    const isOther = !isStillUserOf(call, pipeline);
+    const isOther = !isStillUserOf(pipeline, call);
     // A hanging store must not fill the memory with pending writes.
     if (guarded.isSuspended) return response;
     if (isOther) {

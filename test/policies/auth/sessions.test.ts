@@ -168,7 +168,7 @@ describe('signing in and out', () => {
     let isSwitched = true;
     const { get, server } = tab(
       {
-        // A cookie says whose tokens these are.
+        // A cookie names the user of these tokens.
         grant: async () => {
           if (isSwitched) user = 'bob';
           return server.login(user, { refresh_token: undefined as never });

@@ -26,7 +26,7 @@ export class RecordEncryption {
     this.#cipher = cipher;
   }
 
-  /** @param unique The context of an entry without one: it is new, or from before the encryption. */
+  /** @param unique The context of an entry that has none: a new one, or one from before `encryption` was switched on. */
   async encryptEntry(
     entry: OutboxEntry,
     body: StoredBody | undefined,
@@ -45,7 +45,7 @@ export class RecordEncryption {
   async decryptEntry(record: EntryRecord): Promise<OutboxEntry> {
     const { encrypted, encryptedReason, ...clear } = record;
     const context = contentContext(record);
-    // An entry from before the encryption may have a reason of after it.
+    // An entry that was accepted before `encryption` was switched on may have an encrypted reason all the same.
     const content = encrypted
       ? await this.#decryptOr<Content | undefined>(undefined, encrypted, context)
       : {};

@@ -68,7 +68,7 @@ export function createDraft(
 /**
  * Prepares a write for the commit.
  *
- * @param suffix Makes ids of the same moment different, and contents that are encrypted.
+ * @param suffix Makes ids of the same moment different, and is the context of what is encrypted.
  * @param unsent The unsent entry of the `coalesce` key; `draft` is already merged with it.
  * @returns commits it with its key, ids and pointers as one atomic change, in the order in which such functions are called.
  */

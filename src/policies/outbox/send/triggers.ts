@@ -44,7 +44,7 @@ export function subscribeTriggers(
  */
 export function onSignIn(pipeline: PipelineContext, wake: (respect: Respect) => void): (call: Call) => void {
   if (!('document' in globalThis)) return () => {};
-  // The entries of this user are sent on load.
+  // The first user is no change: the page sends their entries as it loads.
   currentPartition(pipeline);
   let seen = pipeline.userChanges();
   return ({ isSignedOut }) => {
