@@ -45,6 +45,21 @@ describe.skipIf(!systemHost.canShareIO)('the first call of a user after sign-in'
     expect(sent()).toEqual(['one']);
   });
 
+  test('the first call of a page reads no queue: its entries are sent as it loads', async () => {
+    const world = page();
+    await world.clock.advance(0);
+    await settle();
+    const { groups } = world.store;
+    let looks = 0;
+    world.store.groups = (...given) => {
+      looks++;
+      return groups(...given);
+    };
+    await world.fetch(URL_);
+    await settle();
+    expect(looks).toBe(0);
+  });
+
   test('the first call of a user sends the waiting writes, though no call was made in between', async () => {
     const { fetch, signIn, sent } = await leftBehind();
     signIn('ann');
