@@ -4,6 +4,7 @@ import { type ServiceWorkerOptions, serviceWorker } from '../../src/adapters/ser
 import { sharedSession } from '../../src/adapters/service-worker/session.ts';
 import { createFetch } from '../../src/client/fetch.ts';
 import type { FetchOptions } from '../../src/client/standard.ts';
+import { failover } from '../../src/policies/failover.ts';
 import type { OutboxOptions } from '../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../src/stores/memory.ts';
@@ -192,6 +193,19 @@ describe('a service worker', () => {
     const delivery = requestOf(API, { ...POST, headers: { 'idempotency-key': '"of an entry"' } });
     expect((await here.dispatch(delivery))?.status).toBe(502);
     expect(here.origin.seen).toHaveLength(1);
+  });
+
+  test('a service worker sends no delivery to another origin', async () => {
+    const host = testHost({ clock: virtualClock({ quiet }) });
+    const origin = scriptedOrigin(host.clock);
+    origin.otherwise(networkError());
+    const mirrored = failover({ origins: ['https://api.example.com', 'https://mirror.example.com'] });
+    const fetch = createFetch({ fetch: origin.fetch, host, failover: mirrored });
+    const here = worker({ fetch, routes: [{ match: '/orders' }] });
+    const delivery = requestOf(API, { ...POST, headers: { 'idempotency-key': '"of an entry"' } });
+    await expect(here.dispatch(delivery)).rejects.toThrow();
+    expect(origin.seen).toHaveLength(1);
+    await fetch.close();
   });
 
   test('a service worker passes a write that cannot be queued to the network', async () => {

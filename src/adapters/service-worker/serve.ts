@@ -153,7 +153,7 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
 }
 
 /** The page's outbox decides whether a delivery is repeated: it may be at-most-once. */
-const ONCE = { retry: false, hedge: false, failover: false } as const;
+const ONCE = { retry: false, failover: false } as const;
 
 /** Chromium gives an event three minutes and counts one that it has to end as failed. */
 const TIME: EventLifetime = { begin: 150_000, end: 170_000 };
