@@ -5,7 +5,6 @@ import { type Call, named, type Policy } from '../core/contract.ts';
 import { TimeoutError } from '../core/errors.ts';
 import { type OnLimit, type Run, stage } from '../core/stage.ts';
 import { isStreaming } from '../http/streaming.ts';
-import { ConfigurationError } from '../primitives/failure.ts';
 import type { Duration } from '../primitives/units.ts';
 import {
   durationOrFalse,
@@ -48,20 +47,13 @@ export function asTimeoutOptions(given: unknown): TimeoutOptions {
   return typeof given === 'object' ? (given as TimeoutOptions) : { attempt: given as Duration };
 }
 
-/** @param own Wins if it contradicts `base`. */
+/** @param own What it names wins. An `attempt` that is named alone may be longer than the `total`, which is then as long. */
 export function readLimits(base: unknown, own: unknown = base): Limits {
   const [outer, last] = [asTimeoutOptions(base), asTimeoutOptions(own)];
   const read = readSettings('timeout', OPTIONS, outer, last);
-  if (read.attempt > read.total) {
-    if (last.total === undefined) read.total = read.attempt;
-    else if (last.attempt === undefined) read.attempt = read.total;
-    else if (read.attempt !== Infinity)
-      throw new ConfigurationError(
-        'timeout.attempt',
-        last.attempt,
-        `expected at most total (${read.total} ms)`,
-      );
-  }
+  const naming = last.attempt === undefined ? outer : last;
+  if (naming.attempt !== undefined && naming.total === undefined && last.total === undefined)
+    read.total = Math.max(read.total, read.attempt);
   return { ...read, configured: { ...outer, ...last } };
 }
 
