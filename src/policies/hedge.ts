@@ -153,10 +153,12 @@ export function hedge(options: HedgeOptions = {}): Policy {
         // Another call may have used the last one while this call waited.
         if (!state.mayHedge) return;
         const to = other(call.origin);
-        if (to === undefined) return;
+        if (to === undefined || over) return;
         state.saved--;
         const attempt = call.attempt + 0.5;
         call.emit?.({ type: 'hedge', callId: call.id, origin: call.origin, attempt, delay, to });
+        // A listener has aborted the call.
+        if (over) return;
         const second =
           to === call.origin ? bypassCache(request) : retargetOrigin(request, to, credentialsFor);
         send(second, { ...call, origin: to, attempt });

@@ -188,6 +188,35 @@ describe('the caller’s abort and hedge', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
+  test.each<[string, (abort: () => void) => [Parameters<typeof hedge>[0], { onEvent?: () => void }]]>([
+    ['a listener of the event', (abort) => [{}, { onEvent: abort }]],
+    [
+      'the function that names the origin',
+      (abort) => [
+        {
+          origins(own) {
+            abort();
+            return own;
+          },
+        },
+        {},
+      ],
+    ],
+  ])('hedge sends no second attempt if the call is aborted by %s', async (_, make) => {
+    const controller = new AbortController();
+    const reason = new Error('enough');
+    const abort = (): void => {
+      if (scene.clock.ticks() === 100) controller.abort(reason);
+    };
+    const [options, pipelineOptions] = make(abort);
+    const scene = scenario([hedge({ delay: 100, ...options })], pipelineOptions);
+    scene.origin.otherwise(slow(scene.clock, 1_000));
+    expect(await outcome(scene.fetch(URL_, { signal: controller.signal }))).toBe(reason);
+    await macrotask();
+    expect(scene.origin.seen).toHaveLength(1);
+    expect(scene.clock.pending).toBe(0);
+  });
+
   test('an abort works through the body of the winner', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     const { response } = stalledBody();
