@@ -77,7 +77,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
   };
 
   const policy: Policy = (next) => (request, call) => {
-    if (!SAFE.includes(request.method) || hasBody(request)) return next(request, call);
+    if (share === 0 || !SAFE.includes(request.method) || hasBody(request)) return next(request, call);
     const state = states.get(call.origin);
     state.saved = Math.min(MAX_SAVED, state.saved + share);
     const { clock } = call.host;

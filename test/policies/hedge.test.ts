@@ -294,6 +294,13 @@ describe('no second attempt', () => {
     expect(scene.emitted('hedge')).toHaveLength(21);
   });
 
+  test('hedge sends no second attempt at all with a share of 0', async () => {
+    const scene = scenario([hedge({ delay: 100, share: 0 })]);
+    scene.origin.otherwise(slow(scene.clock, 200));
+    await outcome(scene.fetch(URL_));
+    expect(scene.origin.seen).toHaveLength(1);
+  });
+
   test('hedge saves up five second attempts at most, also for many calls at once', async () => {
     const scene = scenario([hedge({ delay: 100 })]);
     for (let n = 0; n < 400; n++) await outcome(scene.fetch(URL_));
