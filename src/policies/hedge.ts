@@ -38,7 +38,8 @@ const targets: Rule<Targets> = (value, option) =>
 /**
  * Sends a second attempt when the first has been silent for longer than usual, and returns the better response: the first
  * that is good, which is neither a network error nor 429 nor 5xx. The other one is aborted. If both fail, the failure
- * of the first is returned. A failure before the delay is over is left to `retry`.
+ * of the first is returned. A failure before the delay is over is left to `retry`, and so is a bad response that comes while the
+ * second attempt still waits to be sent.
  *
  * Only GET, HEAD and OPTIONS without a body. The second attempt has the number of the first and a half: 1.5 is the hedge
  * of 1.
@@ -135,15 +136,20 @@ export function hedge(options: HedgeOptions = {}): Policy {
         const good = response && isGood(response);
         // If the second was faster, the first takes at least as long.
         if (good && (branch === first || !first.outcome)) learn(response);
-        if (good || !second) give(branch);
+        // Its unread body may hold the slot for which the second attempt waits.
+        if (good || !second || (response && branch === first && !second.isSent)) give(branch);
         else if (first.outcome && second.outcome) give(first);
       };
 
       const send = (to: Request, derived: Call): void => {
         const own = createAborter();
-        const branch: Branch = { own, outcome: undefined };
+        const branch: Branch = { own };
         branches.push(branch);
-        next(to, { ...derived, signal: own.signal }).then(
+        const beforeSend = (): void => {
+          derived.beforeSend?.();
+          branch.isSent = true;
+        };
+        next(to, { ...derived, signal: own.signal, beforeSend }).then(
           (response) => onOutcome(branch, { response }),
           (error) => onOutcome(branch, { error }),
         );
@@ -192,7 +198,8 @@ interface Outcome {
 /** One of the attempts, and how it ended. */
 interface Branch {
   readonly own: Aborter;
-  outcome: Outcome | undefined;
+  outcome?: Outcome;
+  isSent?: true;
 }
 
 const isGood = ({ status }: Response): boolean => status < 500 && status !== 429;

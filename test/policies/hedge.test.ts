@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/core/contract.ts';
+import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { hedge } from '../../src/policies/hedge.ts';
+import { rateLimit } from '../../src/policies/rate-limit.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError } from '../../src/primitives/failure.ts';
@@ -244,6 +246,18 @@ describe('no second attempt', () => {
     const scene = scenario([hedge({ delay: 100 })]);
     scene.origin.replies(step);
     expect(await outcome(scene.fetch(URL_))).toEqual(end);
+    expect(scene.origin.seen).toHaveLength(1);
+    expect(scene.clock.pending).toBe(0);
+  });
+
+  test.each<[string, () => Policy]>([
+    ['a slot', () => bulkhead({ limit: 1 })],
+    ['its turn', () => rateLimit({ rate: 1, per: '3s' })],
+  ])('a failure of the first is not kept back while the second waits for %s', async (_, limiting) => {
+    const scene = scenario([hedge({ delay: 100 }), limiting()]);
+    scene.origin.replies(slow(scene.clock, 200, () => status(503)));
+    expect(await outcome(scene.fetch(URL_))).toBe('status 503');
+    expect(scene.clock.ticks()).toBe(200);
     expect(scene.origin.seen).toHaveLength(1);
     expect(scene.clock.pending).toBe(0);
   });
