@@ -140,8 +140,7 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
   const join = (run: Run, flight: Flight): Promise<undefined> => {
     const { call } = run;
     const { id: callId, origin, emit } = call;
-    emit?.({ type: 'deduplicated', callId, origin, leader: flight.leader.call.id });
-    const { callers } = flight;
+    const { callers, leader } = flight;
     let leave = (_: unknown): void => {};
     const response = new Promise<undefined>((resolve, reject) => {
       const take = (copy: Response): void => {
@@ -157,6 +156,8 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
         flight.leader.abandon(reason, flight.level);
       };
     });
+    // After it has joined: a listener may abort the leader, which goes on only if others wait.
+    emit?.({ type: 'deduplicated', callId, origin, leader: leader.call.id });
     return run.wait(Infinity, response, leave);
   };
 

@@ -346,6 +346,20 @@ describe('a caller that aborts', () => {
     expect(scene.clock.pending).toBe(0);
   });
 
+  test('a listener of the event may abort the leader, and the call that joined goes on', async () => {
+    const controller = new AbortController();
+    const scene = scenario([dedupe()], {
+      onEvent({ type }) {
+        if (type === 'deduplicated') controller.abort('enough');
+      },
+    });
+    scene.origin.otherwise(slow(scene.clock, 100, () => ok('whole')));
+    const leader = outcome(scene.fetch(URL_, { signal: controller.signal }));
+    const second = textOf(scene.fetch(URL_));
+    expect(await leader).toBe('enough');
+    expect(await second).toBe('whole');
+  });
+
   test('the abort of the last caller aborts the request, and a later call starts another', async () => {
     const scene = scenario([dedupe()]);
     const { step, aborted } = silent();
