@@ -105,6 +105,8 @@ export interface PipelineContext {
   credentials(options: CallOptions): readonly Credentials[];
   /** How long an origin wants no call, by all fields that may say so. Set by `rateLimit()`, which brings the parser. */
   quotaReset?: (headers: Headers, now: number, isLimited?: boolean) => number | undefined;
+  /** A write to an origin has succeeded: no read joins one that began before. Set by `dedupe`, for writes that bypass it. */
+  outdates?: (origin: string) => void;
   /** Emits what happened outside any call. */
   readonly emit?: ((event: HoldfastEvent) => void) | undefined;
   /** A call that no caller waits for. It ends with `signal`, by default with the pipeline. */

@@ -106,6 +106,10 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
     if (flights.get(flight.key) === flight) flights.delete(flight.key);
   };
 
+  const outdate = (origin: string): void => {
+    for (const flight of flights.values()) if (flight.origin === origin) finish(flight);
+  };
+
   const lead = (run: Run, key: string): Flight => {
     const { call, origin, level } = run;
     const take = (response: Response): void => {
@@ -162,6 +166,14 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
   };
 
   return stage<Flight | Write | undefined>({
+    attach(pipeline) {
+      // The outbox sends inside `dedupe`, and another tab's elsewhere.
+      const others = pipeline.outdates;
+      pipeline.outdates = (origin) => {
+        others?.(origin);
+        outdate(origin);
+      };
+    },
     enter(run) {
       const { method } = run;
       if (!SAFE.includes(method)) return { outdates: run.origin };
@@ -173,7 +185,7 @@ export function singleFlight(ignoreHeaders: readonly string[] = []): Stage {
     leave(run, memory) {
       if (!memory) return;
       if ('outdates' in memory) {
-        for (const flight of flights.values()) if (flight.origin === memory.outdates) finish(flight);
+        outdate(memory.outdates);
         return;
       }
       const { callers, first } = memory;

@@ -6,9 +6,11 @@ import { auth } from '../../src/policies/auth/auth.ts';
 import type { AuthOptions } from '../../src/policies/auth/options.ts';
 import { bulkhead } from '../../src/policies/bulkhead.ts';
 import { dedupe } from '../../src/policies/dedupe.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { retry } from '../../src/policies/retry/retry.ts';
 import { attemptTimeout, totalTimeout } from '../../src/policies/timeout.ts';
 import { ConfigurationError, HoldfastError } from '../../src/primitives/failure.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
 import {
   brokenBody,
   hang,
@@ -325,6 +327,28 @@ describe('calls that are never joined', () => {
     await scene.fetch(URL_, { method: 'POST', body: 'x' });
     expect(await textOf(scene.fetch(URL_))).toBe('new');
     expect(await before).toBe('old');
+  });
+
+  test('dedupe joins no read after the delivery of a queued write with one from before it', async () => {
+    const outbox = outboxPolicy({ store: memoryStore() }, memoryStore);
+    let after: Promise<string> | undefined;
+    const scene = scenario([dedupe(), outbox], {
+      partition: 'ann',
+      onEvent({ type }) {
+        if (type === 'delivered') after = textOf(scene.fetch(URL_));
+      },
+    });
+    scene.origin.replies(
+      networkError(),
+      slow(scene.clock, 60_000, () => ok('old')),
+      ok('delivered'),
+      ok('new'),
+    );
+    await scene.fetch(URL_, { method: 'POST', body: 'x', holdfast: { outbox: true } });
+    expect(await textOf(scene.fetch(URL_))).toBe('old');
+    expect(scene.origin.seen.map(({ method }) => method)).toEqual(['POST', 'GET', 'POST', 'GET']);
+    expect(await after).toBe('new');
+    await scene.fetch.close();
   });
 });
 

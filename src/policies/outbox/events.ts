@@ -51,9 +51,10 @@ export class OutboxEvents {
   constructor(pipeline: PipelineContext, { durable }: Store) {
     this.#pipeline = pipeline;
     if (!durable || !pipeline.host.canShareIO) return;
-    this.#channel = openChannel(`holdfast outbox ${pipeline.name}`, readMessage, (message) =>
-      this.#dispatch({ ...message, remote: true }),
-    );
+    this.#channel = openChannel(`holdfast outbox ${pipeline.name}`, readMessage, (message) => {
+      this.#outdate(message.event);
+      this.#dispatch({ ...message, remote: true });
+    });
     pipeline.onClose(() => this.#channel?.close());
   }
 
@@ -95,10 +96,16 @@ export class OutboxEvents {
 
   /** Emits an event of a user. */
   emitOf(partition: string, event: OutboxEvent, key?: string, result?: ResultWithBody): void {
+    this.#outdate(event);
     this.#pipeline.emit?.(event);
     this.#dispatch({ event, partition, key, result, remote: false });
     if (!this.#pipeline.signal.aborted)
       this.#channel?.post({ event, partition, key } satisfies OutboxMessage);
+  }
+
+  /** Before any listener, which may read what was written. */
+  #outdate(event: OutboxEvent): void {
+    if (event.type === 'delivered') this.#pipeline.outdates?.(event.origin);
   }
 
   /** Lets callers that wait for an entry look at it again. */
