@@ -98,6 +98,8 @@ const responder: Rule<Respond> = (value, option) => {
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
+    // JSON makes the same of a promise, a Map or a Blob as of an empty object.
+    if (json === '{}' && `${value}` !== '[object Object]') json = undefined;
   } catch {
     // A circle, or a BigInt.
   }
