@@ -147,6 +147,7 @@ const ofFunction =
       if (given === undefined) return undefined;
       made = asResponse(given, context.request.url);
       if (!made) return await responder(given, 'fallback')(error, context, copies);
+      if (context.request.method === 'HEAD') dropBody(made);
       return withSource(made.body, responseMetadata(made), made.headers, context);
     } finally {
       if (!made || made.body !== copy?.body) dropBody(copy);

@@ -108,6 +108,14 @@ describe('the fallback of a failed call', () => {
     }
   });
 
+  test('a response that a function made for a HEAD has its body cancelled', async () => {
+    const { response, cancelled } = stalledBody();
+    const scene = scenario([fallback(() => response)]);
+    scene.origin.replies(networkError());
+    expect((await scene.fetch(URL_, { method: 'HEAD' })).body).toBe(null);
+    expect(cancelled()).toBe(true);
+  });
+
   test('the fallback option of a call replaces that of the pipeline', async () => {
     const scene = scenario([fallback('for all')]);
     scene.origin.otherwise(networkError());
