@@ -114,11 +114,11 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     const { waiters } = state;
     const { call } = run;
     if (!call.host.canShareIO) throw queueFull(run);
+    let evicted: Waiting | undefined;
     if (waiters.length >= queue) {
-      const last = waiters.at(-1);
-      if (!last || last.rank <= rank) throw queueFull(run);
+      evicted = waiters.at(-1);
+      if (!evicted || evicted.rank <= rank) throw queueFull(run);
       waiters.pop();
-      last.reject(queueFull(last.run));
     }
     let ahead = waiters.length;
     while (ahead > 0 && (waiters[ahead - 1] as Waiting).rank > rank) ahead--;
@@ -140,6 +140,8 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
       waiting = { run, rank, enter, reject };
     });
     waiters.splice(ahead, 0, waiting as Waiting);
+    // After the call has its place: a listener may free a slot.
+    evicted?.reject(queueFull(evicted.run));
     call.emit?.({ type: 'waiting', callId: call.id, origin: run.origin, for: 'bulkhead', ahead });
     const abandon = (): void => {
       // The caller aborted in the moment in which it got the slot.

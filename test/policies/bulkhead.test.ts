@@ -300,6 +300,22 @@ describe('a full queue', () => {
     expect(scene.emitted('refused')).toMatchObject([{ code: 'bulkhead-full' }]);
   });
 
+  test('a call that took the place of another gets the slot that a listener frees', async () => {
+    const controller = new AbortController();
+    const scene = scenario([bulkhead({ limit: 1, queue: 1 })], {
+      onEvent({ type }) {
+        if (type === 'refused') controller.abort('enough');
+      },
+    });
+    scene.origin.replies(hang());
+    const first = get(scene, '/first', { signal: controller.signal });
+    const low = get(scene, '/low', { priority: 'low' });
+    const high = get(scene, '/high', { priority: 'high' });
+    expect(await Promise.all([low, high])).toEqual(['bulkhead-full', 200]);
+    await first;
+    expect(scene.clock.ticks()).toBe(0);
+  });
+
   test('a full queue rejects the newest call of the lowest priority for one of a higher priority', async () => {
     const scene = scenario([bulkhead({ limit: 1, queue: 3 })]);
     const first = gate();
