@@ -17,7 +17,7 @@ import {
 export type Strategies = { readonly [C in Category]?: Strategy };
 
 export interface StrategiesOptions {
-  /** The application's own view of an outcome (a response or an error); `undefined` leaves it to `categoryOf`. */
+  /** The application's own view of an outcome (a response or an error); `undefined`, or an error, leaves it to `categoryOf`. */
   readonly categorize?: (outcome: unknown) => Category | undefined;
 }
 
@@ -74,6 +74,14 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
     { categorize: [undefined, ofType<StrategiesOptions['categorize']>('function')] },
     options,
   );
+  const ownCategory = (outcome: unknown): Category | undefined => {
+    try {
+      return categorize?.(outcome);
+    } catch {
+      // A bug in it must not fail a call that has a response.
+      return undefined;
+    }
+  };
   const chosenBy = perCall((...layers) => readSettings('strategies', table, ...layers), base);
 
   const policy = stage({
@@ -82,7 +90,7 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
       const chosen = chosenBy(call.options.strategies);
       const strategy: Call['strategy'] = (outcome) => {
         if (call.signal.aborted && outcome === call.signal.reason) return undefined;
-        const category = categorize?.(outcome) ?? categoryOf(outcome);
+        const category = ownCategory(outcome) ?? categoryOf(outcome);
         if (category === undefined || FINAL.includes(category)) return undefined;
         return chosen[category];
       };

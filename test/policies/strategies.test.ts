@@ -144,6 +144,21 @@ describe('the source of a strategy', () => {
     expect((await scene.fetch(URL_)).status).toBe(200);
   });
 
+  test('a categorize function that throws leaves the outcome to the library', async () => {
+    const scene = everything(
+      { server: 'fail-fast' },
+      {
+        categorize() {
+          throw new Error('mine');
+        },
+      },
+    );
+    scene.origin.replies(ok(), status(503));
+    expect((await scene.fetch(URL_)).status).toBe(200);
+    expect((await scene.fetch(URL_)).status).toBe(503);
+    expect(scene.origin.seen).toHaveLength(2);
+  });
+
   test('the caller’s own abort has no strategy', async () => {
     const scene = everything({ aborted: 'skip', network: 'skip' });
     scene.origin.replies(hang());
