@@ -54,7 +54,8 @@ export function waitBefore(run: Run, passage: RetryPassage, isSaid: boolean): nu
   if (asked !== undefined && asked <= Math.max(maxRetryAfter ?? 0, LONGEST))
     budget.notBefore = Math.max(budget.notBefore, ticks + asked);
 
-  const limited = (delay: number): number => Math.min(backoffLimit, delay);
+  // A function of the application's may give what is no duration.
+  const limited = (delay: number): number => Math.max(0, delay <= backoffLimit ? delay : backoffLimit);
   const backoff = limited(plan.delay(retries + 1));
   const jittered = limited(plan.jitter(backoff, random, limited(plan.delay(1)), waited));
   const held =

@@ -240,6 +240,26 @@ describe('the wait before a retry', () => {
     });
   });
 
+  test.each([
+    ['NaN', () => Number.NaN, 10_000],
+    ['a negative number', () => -1, 0],
+    ['Infinity', () => Infinity, 10_000],
+  ])('the wait is a duration although the jitter gives %s', async (_, jitter, wait) => {
+    const { fetch, origin, emitted } = scenario([retry({ jitter })]);
+    origin.replies(status(503));
+    await fetch(`${ORIGIN}/x`);
+    expect(emitted('retry')).toMatchObject([{ delay: wait }]);
+  });
+
+  test('the wait is the longest one if the delay is no number', async () => {
+    const { fetch, origin, emitted } = scenario([
+      retry({ delay: () => Number.NaN, jitter: 'none', backoffLimit: '2s' }),
+    ]);
+    origin.replies(status(503));
+    await fetch(`${ORIGIN}/x`);
+    expect(emitted('retry')).toMatchObject([{ delay: 2_000 }]);
+  });
+
   test('the wait without jitter doubles exactly', async () => {
     const { fetch, origin, clock } = scenario([retry({ limit: 3, jitter: 'none' })]);
     origin.otherwise(status(503));
