@@ -13,7 +13,7 @@ import {
   sourceOf,
   staleCache,
 } from '../../src/index.ts';
-import { status } from '../../src/testing.ts';
+import { status, testHost } from '../../src/testing.ts';
 
 const server = createServer((_, response) => {
   response.setHeader('cache-control', 'max-age=60').end('hello');
@@ -105,6 +105,10 @@ describe('a response of another class that a function of the application gives',
     [
       'fallback as a value',
       () => createFetch({ retry: 0, fallback: fallback(foreign()), fetch: failing })(url),
+    ],
+    [
+      'beforeRetry',
+      () => createFetch({ retry: { beforeRetry: foreign }, fetch: failing, host: testHost() })(url),
     ],
     [
       'beforeRetry of ky',

@@ -1,5 +1,6 @@
 import { dropBody } from '../../core/body/body.ts';
 import { replayable, withHeader } from '../../core/body/request-body.ts';
+import { asResponse } from '../../core/body/response.ts';
 import { isBodiless } from '../../core/body/watched-response.ts';
 import { named, type Policy } from '../../core/contract.ts';
 import { CircuitOpenError } from '../../core/errors.ts';
@@ -149,7 +150,8 @@ async function repeat(run: Run, passage: RetryPassage, byRule: boolean): Promise
   try {
     await run.wait(delay);
     if (!connectivity.state) await untilOnline(run);
-    resumed = (await ask(beforeRetry)) ?? undefined;
+    const given = (await ask(beforeRetry)) ?? undefined;
+    resumed = asResponse(given, run.url) ?? given;
     await aside?.read(run);
   } finally {
     if (aside) aside.drop();
