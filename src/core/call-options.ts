@@ -99,11 +99,12 @@ export const knownOf = (policies: readonly Policy[]): OptionTable =>
     }),
   ]);
 
-export function checkOptions(options: object, known: OptionTable): void {
+/** @param place What stands before the names in errors. */
+export function checkOptions(options: object, known: OptionTable, place = ''): void {
   expected('an object of options by policy', isObject(options), options, 'holdfast');
   for (const [name, value] of Object.entries(options)) {
     const rule = known.get(name) ?? (BUILT_IN_POLICIES.includes(name) && missing);
-    if (!rule) unknownOption(name, value, known.keys());
-    if (value !== undefined) rule(value, name);
+    if (!rule) unknownOption(place + name, value, known.keys());
+    if (value !== undefined) rule(value, place + name);
   }
 }

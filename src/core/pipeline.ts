@@ -113,10 +113,10 @@ export function createPipeline<Options extends object>(
   const able = Object.assign({}, capabilities, ...policies.map((policy) => traitsOf(policy).brings));
   const { compose = composeStages, users: usersOf = () => NO_USERS } = able as Capabilities;
   const users = usersOf(policies, options.partition);
-  const rules = expected('a list', Array.isArray(routes), routes, 'routes').map((given) => {
+  const rules = expected('a list', Array.isArray(routes), routes, 'routes').map((given, at) => {
     const { match, ...route } = expected('an object with a match', isObject(given), given, 'routes');
     urlMatchRule(match, 'routes.match');
-    checkOptions(route, known);
+    checkOptions(route, known, `routes[${at}].`);
     return { match, options: said(route) };
   });
   wellFormedString(name, 'name');
