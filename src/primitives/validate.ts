@@ -15,8 +15,9 @@ export function unknownOption(option: string, value: unknown, known: Iterable<st
   throw new ConfigurationError(option, value, `unknown option; known: ${[...known].join(', ')}`);
 }
 
+/** No list, and no Map, of which no option could be read. */
 export const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !(Symbol.iterator in value);
 
 /** The options of a policy: the default and the rule of each. */
 export type SettingsTable<T> = { readonly [K in keyof T]: readonly [standard: T[K], rule: Rule<T[K]>] };

@@ -408,5 +408,6 @@ test('an impossible metrics option throws an error that names it', () => {
   expect(() => metrics({ thresholds: { queueAge: '1h' } })).toThrow(
     /metrics\.thresholds\.queueAge: 3600000 .*name `health`/,
   );
+  expect(() => metrics(new Map() as object)).toThrow(/metrics: \{\} .* an object/);
   expect(() => metrics({ threshold: {} } as object)).toThrow(/metrics\.threshold: .* unknown option/);
 });
