@@ -89,9 +89,9 @@ export class SeriesByName {
 /** Buckets to each doubling: a value is known to within 4.4 % (2^(1/16)). */
 const PER_DOUBLING = 8;
 
-/** The lowest value that differs from 0, and how many doublings there are above it: to 17 minutes, in ms. */
+/** The lowest value that differs from 0, and how many doublings there are above it: to 37 hours, in ms. */
 const LOWEST = 0.125;
-const DOUBLINGS = 23;
+const DOUBLINGS = 30;
 
 export interface Quantiles {
   readonly count: number;
@@ -103,7 +103,7 @@ export interface Quantiles {
 }
 
 /**
- * The distribution of durations, in 740 bytes: buckets grow with their durations, so that the relative error is
+ * The distribution of durations, in 1 kB: buckets grow with their durations, so that the relative error is
  * the same for all.
  *
  * @see Tene, HdrHistogram; Prometheus, native histograms.
