@@ -5,6 +5,7 @@ import type { HoldfastEvent } from '../../src/core/events.ts';
 import { consoleListener, jsonLines, listeners, sampled } from '../../src/observability/log/listeners.ts';
 import { recordOf } from '../../src/observability/log/record.ts';
 import { redact, redactText, redactUrl } from '../../src/observability/log/redact.ts';
+import { metrics } from '../../src/observability/metrics/metrics.ts';
 import { HoldfastError } from '../../src/primitives/failure.ts';
 import { status } from '../../src/testing.ts';
 import { quiet } from '../support/platform.ts';
@@ -380,6 +381,10 @@ describe('several listeners', () => {
     expect(received).toEqual(['call-ended']);
   });
 
+  test('listeners throws if one is no function', () => {
+    expect(() => listeners(() => {}, metrics() as never)).toThrow(/listeners: \{ receive: .* a function/);
+  });
+
   test('a sampling listener receives a share of the calls, whole, and every unexpected event', () => {
     const received = new Map<string, number>();
     const listener = sampled(0.2, (event) => {
@@ -397,6 +402,7 @@ describe('several listeners', () => {
     listener(ended({ callId: 'broken', status: 500 }));
     expect(received.get('broken')).toBe(1);
     expect(() => sampled(20, () => {})).toThrow(/sampled\.share: 20 .* 0 to 1/);
+    expect(() => sampled(1, undefined as never)).toThrow(/sampled\.listener: undefined .* a function/);
   });
 });
 

@@ -17,6 +17,7 @@ export type Listener = (event: HoldfastEvent) => unknown;
  * const api = createClient({ onEvent: listeners(numbers.receive, jsonLines()) });
  */
 export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) => void {
+  for (const each of all) ofType('function')(each, 'listeners');
   return (event) => {
     for (const listener of all) notify(listener, event);
   };
@@ -32,6 +33,7 @@ export function listeners(...all: readonly Listener[]): (event: HoldfastEvent) =
  */
 export function sampled(share: number, listener: Listener): Listener {
   between(0, 1)(share, 'sampled.share');
+  ofType('function')(listener, 'sampled.listener');
   return (event) => {
     if (severityOf(event) !== 'expected' || portion(idOf(event)) < share) return listener(event);
     return undefined;
