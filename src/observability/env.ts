@@ -2,7 +2,7 @@ import { type PlainBreakerOptions, readPlainBreakerOptions } from '../policies/b
 import { type RetryOptions, readPlan } from '../policies/retry/options.ts';
 import { readLimits, type TimeoutOptions } from '../policies/timeout.ts';
 import { ConfigurationError } from '../primitives/failure.ts';
-import { oneOf, readSettings, wellFormedString } from '../primitives/validate.ts';
+import { expected, isObject, oneOf, readSettings, wellFormedString } from '../primitives/validate.ts';
 
 /** Options that environment variables can give. */
 export interface EnvOptions {
@@ -83,7 +83,9 @@ export function optionsFromEnv(env: object, options: OptionsFromEnvOptions = {})
     options,
   );
   const said = new Map<string, unknown>();
-  for (const [variable, value] of Object.entries(env))
+  for (const [variable, value] of Object.entries(
+    expected('an object', isObject(env), env, 'optionsFromEnv.env'),
+  ))
     if (variable.startsWith(prefix) && isSaid(value)) said.set(variable, value);
 
   const read: Record<string, unknown> = {};

@@ -109,6 +109,13 @@ describe('optionsFromEnv throws an error that names the variable, its value and 
     expect(() => optionsFromEnv(env)).toThrow(message);
   });
 
+  test.each([undefined, null, 'HOLDFAST_RETRY=1'])(
+    'optionsFromEnv throws if the environment is %j',
+    (env) => {
+      expect(() => optionsFromEnv(env as never)).toThrow(/optionsFromEnv\.env: .* expected an object/);
+    },
+  );
+
   test('optionsFromEnv throws if two variables do not fit together', () => {
     expect(() =>
       optionsFromEnv({ APP_BREAKER_OPEN_FOR: '10s', APP_BREAKER_MAX_OPEN_FOR: '5s' }, { prefix: 'APP_' }),
