@@ -152,6 +152,15 @@ test('the type of an error is a name, not its message', () => {
   expect(attributesOf('GET').map((each) => each['error.type'])).toEqual(['_OTHER', '_OTHER']);
 });
 
+test('the error of an attempt is a code or a name, not other text', async () => {
+  const { fetch, origin } = client({ retry: 0 });
+  origin.replies(Object.assign(new Error('x'), { name: 'no order of Ann' }), networkError());
+  await fetch(ORIGIN).catch(() => {});
+  await fetch(ORIGIN).catch(() => {});
+  const attempts = attributesOf('GET').filter((each) => 'url.full' in each);
+  expect(attempts.map((each) => each['error.type'])).toEqual(['_OTHER', 'network']);
+});
+
 describe('metrics', () => {
   test('metrics are durations of attempts and calls, and counts of decisions', async () => {
     const { fetch, origin } = client();

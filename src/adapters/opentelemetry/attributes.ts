@@ -27,13 +27,17 @@ export function serverOf(origin: string): Attributes {
 /** `url.full`, without personal data. */
 export const urlOf = (url: string): Attributes => ({ 'url.full': redactUrl(url) });
 
+/** A code, or the name of a class; any other text may contain data. */
+const NAME = /^[A-Z][\w-]{0,60}$/i;
+
 /**
  * The outcome of an attempt or a call. A status is an error from 400 on, as the conventions say for clients.
  *
  * @param error In place of a response: the code of a `HoldfastError`, or the name of the platform's error.
  */
 export function outcomeAttributes(status: number | undefined, error: string | undefined): Attributes {
-  const type = error ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+  const failed = status !== undefined && status >= 400 ? String(status) : undefined;
+  const type = error === undefined ? failed : NAME.test(error) ? error : '_OTHER';
   return {
     ...(status !== undefined && { 'http.response.status_code': status }),
     ...(type !== undefined && { 'error.type': type }),
@@ -49,16 +53,13 @@ export const prefixed = ({
   ...(source !== undefined && { 'holdfast.source': source }),
 });
 
-/** The name of a class; any other text may contain data. */
-const NAME = /^[A-Z]\w{0,60}$/i;
-
 /** `error.type`: our code, else the error's name; of low cardinality, and never its message. */
 export function errorTypeOf(error: unknown): string | undefined {
   if (error === undefined) return undefined;
   try {
     if (isFailure(error)) return error.code;
     const isNamed = error instanceof Error || error instanceof DOMException;
-    return isNamed && NAME.test(error.name) ? error.name : '_OTHER';
+    return isNamed ? String(error.name) : '_OTHER';
   } catch {
     // A getter or a proxy that throws.
     return '_OTHER';
