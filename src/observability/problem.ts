@@ -19,9 +19,10 @@ const LONGEST = 64_000;
  * if (!response.ok) showProblem((await problemOf(response))?.title ?? 'It did not work.');
  */
 export async function problemOf(response: Response): Promise<ProblemDetails | undefined> {
-  if (!isProblem(response) || response.bodyUsed) return undefined;
-  const copy = response.clone();
+  if (!isProblem(response)) return undefined;
+  let copy: Response | undefined;
   try {
+    copy = response.clone();
     const bytes = await snapshotOf(copy, LONGEST);
     return bytes && problemFrom(JSON.parse(new TextDecoder().decode(bytes)));
   } catch {

@@ -54,6 +54,12 @@ describe('problem details', () => {
     expect(await response.json()).toMatchObject({ left: 0 });
   });
 
+  test('problemOf gives nothing for a body that has a reader', async () => {
+    const response = responseWith('{"title":"Sold out"}');
+    response.body?.getReader();
+    expect(await problemOf(response)).toBeUndefined();
+  });
+
   test('problemOf has a type even if the server sends none, and ignores members of another type', async () => {
     expect(await problemOf(responseWith('{"title":5,"status":"x","detail":"d"}'))).toEqual({
       type: 'about:blank',
