@@ -98,14 +98,15 @@ export function hedge(options: HedgeOptions = {}): Policy {
       const branches: Branch[] = [];
       let over = false;
 
-      const settle = (winner?: Branch): void => {
+      const settle = (winner?: Branch, reason?: unknown): void => {
         over = true;
         cancel();
         unfollow();
-        for (const { own, outcome } of branches.filter((branch) => branch !== winner)) {
-          if (!outcome) own.abort(new DOMException('another attempt was faster', 'AbortError'));
-          dropBody(outcome?.response);
-        }
+        for (const branch of branches)
+          if (branch !== winner) {
+            dropBody(branch.outcome?.response);
+            branch.own.abort(reason ?? new DOMException('another attempt was faster', 'AbortError'));
+          }
       };
 
       const give = (branch: Branch): void => {
@@ -172,12 +173,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
 
       const cancel = clock.after(delay, sendSecond);
       const unfollow = follow(call.signal, (reason) => {
-        over = true;
-        cancel();
-        for (const { own, outcome } of branches) {
-          own.abort(reason);
-          dropBody(outcome?.response);
-        }
+        settle(undefined, reason);
         reject(reason);
       });
       send(request, call);
