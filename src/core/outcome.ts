@@ -75,24 +75,26 @@ const BY_STATUS: Readonly<Record<number, Category>> = {
   429: 'rate-limit',
 };
 
+const NAMED = [
+  'network',
+  'timeout',
+  'rate-limit',
+  'server',
+  'client',
+  'auth',
+  'validation',
+  'conflict',
+  'parse',
+  'circuit-open',
+  'capacity',
+  'storage',
+  'aborted',
+  'configuration',
+  'unknown',
+] as const;
+
 /** All there are: what else an error calls its category is its own. */
-const CATEGORIES: Readonly<Record<Category, true>> = {
-  network: true,
-  timeout: true,
-  'rate-limit': true,
-  server: true,
-  client: true,
-  auth: true,
-  validation: true,
-  conflict: true,
-  parse: true,
-  'circuit-open': true,
-  capacity: true,
-  storage: true,
-  aborted: true,
-  configuration: true,
-  unknown: true,
-};
+export const CATEGORIES: Category extends (typeof NAMED)[number] ? readonly Category[] : never = NAMED;
 
 const BY_NAME: Readonly<Record<string, Category>> = {
   AbortError: 'aborted',
@@ -126,7 +128,7 @@ function found(outcome: unknown): Category | undefined {
   if (isFailure(outcome)) return outcome.category;
   const { name, response, category } = (outcome ?? {}) as Record<string, unknown>;
   // ky's errors, with our facts on them or with the response.
-  if (typeof category === 'string' && Object.hasOwn(CATEGORIES, category)) return category as Category;
+  if (CATEGORIES.includes(category as Category)) return category as Category;
   if (response instanceof Response) return categoryOfStatus(response.status) ?? 'unknown';
   return (Object.hasOwn(BY_NAME, String(name)) && BY_NAME[String(name)]) || 'unknown';
 }

@@ -1,17 +1,10 @@
 import { dropBody } from '../core/body/body.ts';
 import { createResponse } from '../core/body/response.ts';
 import { type Call, named, type Policy, type Strategy } from '../core/contract.ts';
-import { categoryOf, SOURCE_HEADER } from '../core/outcome.ts';
+import { CATEGORIES, categoryOf, SOURCE_HEADER } from '../core/outcome.ts';
 import { stage } from '../core/stage.ts';
 import type { Category } from '../primitives/failure.ts';
-import {
-  ofType,
-  oneOf,
-  perCall,
-  type Rule,
-  readSettings,
-  type SettingsTable,
-} from '../primitives/validate.ts';
+import { ofType, oneOf, perCall, type Rule, readSettings } from '../primitives/validate.ts';
 
 /** The strategy for each category of failure; a category without one is left to the policies' own rules. */
 export type Strategies = { readonly [C in Category]?: Strategy };
@@ -30,23 +23,7 @@ const strategy: Rule<Strategy | undefined> = /* @__PURE__ */ oneOf(
   'fail-fast',
 );
 
-const table: SettingsTable<{ [C in Category]: Strategy | undefined }> = {
-  network: [undefined, strategy],
-  timeout: [undefined, strategy],
-  'rate-limit': [undefined, strategy],
-  server: [undefined, strategy],
-  client: [undefined, strategy],
-  auth: [undefined, strategy],
-  validation: [undefined, strategy],
-  conflict: [undefined, strategy],
-  parse: [undefined, strategy],
-  'circuit-open': [undefined, strategy],
-  capacity: [undefined, strategy],
-  storage: [undefined, strategy],
-  aborted: [undefined, strategy],
-  configuration: [undefined, strategy],
-  unknown: [undefined, strategy],
-};
+type Chosen = { [C in Category]: Strategy | undefined };
 
 /** The caller aborted, the pipeline was closed, or the options are wrong: no strategy helps. */
 const FINAL: readonly Category[] = ['aborted', 'configuration'];
@@ -74,15 +51,11 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
     { categorize: [undefined, ofType<StrategiesOptions['categorize']>('function')] },
     options,
   );
-  const ownCategory = (outcome: unknown): Category | undefined => {
-    try {
-      return categorize?.(outcome);
-    } catch {
-      // A bug in it must not fail a call that has a response.
-      return undefined;
-    }
-  };
-  const chosenBy = perCall((...layers) => readSettings('strategies', table, ...layers), base);
+  const table = Object.fromEntries(CATEGORIES.map((each) => [each, [undefined, strategy]]));
+  const chosenBy = perCall(
+    (...layers) => readSettings<Chosen>('strategies', table as never, ...layers),
+    base,
+  );
 
   const policy = stage({
     enter(run) {
@@ -90,9 +63,14 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
       const chosen = chosenBy(call.options.strategies);
       const strategy: Call['strategy'] = (outcome) => {
         if (call.signal.aborted && outcome === call.signal.reason) return undefined;
-        const category = ownCategory(outcome) ?? categoryOf(outcome);
-        if (category === undefined || FINAL.includes(category)) return undefined;
-        return chosen[category];
+        let category: Category | undefined;
+        try {
+          category = categorize?.(outcome);
+        } catch {
+          // A bug in it must not fail a call that has a response.
+        }
+        category ??= categoryOf(outcome);
+        return category && !FINAL.includes(category) ? chosen[category] : undefined;
       };
       run.call = { ...call, strategy };
     },
