@@ -328,6 +328,20 @@ describe('a monitor of health', () => {
     await api.close();
   });
 
+  test('a monitor does not end an isolation of the application', async () => {
+    const { origin, clock, asking } = world();
+    const shared = breaker();
+    shared.isolate(ORIGIN);
+    origin.otherwise(() => status(503));
+    const watch = monitor(URL_, { ...asking, interval: '10s', failures: 1, breaker: shared });
+    await clock.advance(15_000);
+    origin.otherwise(() => ok());
+    await clock.advance(15_000);
+    watch.close();
+    expect(watch.states()).toMatchObject([{ healthy: true }]);
+    expect(shared.states()).toMatchObject({ [ORIGIN]: { state: 'isolated' } });
+  });
+
   test('a monitor without URLs, or with an object that is no breaker, throws an error', () => {
     expect(() => monitor([])).toThrow(/monitor\.urls: .* at least one URL/);
     expect(() => monitor(URL_, { breaker: {} as never })).toThrow(

@@ -23,6 +23,7 @@ export interface MonitorOptions extends Omit<CheckOptions, 'signal'> {
 interface Isolating {
   isolate(origin: string): void;
   reset(origin: string): void;
+  states?(): Readonly<Record<string, { readonly state: string }>>;
 }
 
 export interface Monitor {
@@ -147,6 +148,8 @@ const pinsOf = (breaker: Isolating, origin: string): Set<object> => {
 /** Isolates a circuit until all its pins are removed. */
 function pin(breaker: Isolating, origin: string, pin: object): void {
   const pins = pinsOf(breaker, origin);
+  // The application's own isolation is not the monitor's to end.
+  if (pins.size === 0 && breaker.states?.()[origin]?.state === 'isolated') return;
   if (pins.size === 0) breaker.isolate(origin);
   pins.add(pin);
 }
