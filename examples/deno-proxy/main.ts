@@ -26,7 +26,8 @@ async function proxy(request: Request): Promise<Response> {
   const [, section, id] = pathname.split('/');
   if (section === 'accepted') return id ? accepted(id) : Response.json(await writes.counts());
 
-  const url = new URL(pathname + search, upstream);
+  // Not as a reference to resolve: the path `//other.example/` would name another host.
+  const url = Object.assign(new URL(upstream), { pathname, search });
   const headers = new Headers();
   for (const name of FORWARDED)
     if (request.headers.has(name)) headers.set(name, `${request.headers.get(name)}`);

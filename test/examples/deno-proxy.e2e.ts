@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -85,6 +88,21 @@ describe.skipIf(!deno && !process.env.CI)('the proxy of deno-proxy', () => {
     expect(await read(proxy)).toMatchObject([200, 'stale', [{ item: 'tea' }]]);
     expect(await read(proxy, '/orders/other')).toMatchObject([502, 'fallback', { category: 'network' }]);
     expect(await proxy.stop()).toBe(0);
+  });
+
+  test('asks no host but the upstream, whatever the path', async () => {
+    const asked: unknown[] = [];
+    const other = createServer(({ url }, response) => {
+      asked.push(url);
+      response.end('{}');
+    }).listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const proxy = await start();
+    const { port } = other.address() as AddressInfo;
+    await (await fetch(`${proxy.url}//127.0.0.1:${port}/orders`)).text();
+    expect(asked).toEqual([]);
+    await proxy.stop();
+    other.close();
   });
 
   test('delivers what it has accepted once and in order, also after it was killed', async () => {
