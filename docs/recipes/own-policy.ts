@@ -37,7 +37,7 @@ export function readYourWrites(versionOf: (response: Response) => number | undef
 export function shadow(origin: string): Policy {
   return definePolicy('shadow', (next, pipeline) => (request, call) => {
     if (request.method === 'GET') {
-      const url = new URL(new URL(request.url).pathname, origin).href;
+      const url = origin + request.url.slice(new URL(request.url).origin.length);
       const background = pipeline.background({ url, origin, partition: call.partition });
       const trial = next(new Request(url), background).then(
         (response) => response.body?.cancel(),

@@ -43,7 +43,7 @@ test('reads go to the origin on trial as well, whose failures change nothing', a
   expect(await (await fetch('https://api.example.com/orders?page=2')).text()).toBe('well');
   await fetch('https://api.example.com/orders', { method: 'POST', body: 'x' });
   expect(seen).toEqual([
-    'https://trial.example/orders',
+    'https://trial.example/orders?page=2',
     'https://api.example.com/orders?page=2',
     'https://api.example.com/orders',
   ]);
