@@ -110,6 +110,16 @@ describe('a queued write', () => {
     expect(origin.seen.map(({ headers }) => headers.get('idempotency-key'))).toEqual(['"mine"', '"mine"']);
   });
 
+  test('a queued write has the same key if its caller repeats it with its id, and another than that of another user', async () => {
+    const { box, queue } = world();
+    for (const partition of ['ann', 'ann', 'bob'])
+      await box.accept(new Request(URL_, { method: 'POST', body: 'one' }), { id: 'order 1', partition });
+    const [first, again, other] = (queue.sent as QueuedWrite[]).map(({ idempotencyKey }) => idempotencyKey);
+    expect(first).toMatch(/^"[0-9a-f]{64}"$/);
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
   test('a queued write keeps the headers of persistHeaders, however they are written, and no credentials', async () => {
     const { write, consumed, origin } = world({ persistHeaders: ['X-Tenant'] });
     await write('one', { headers: { 'X-Tenant': 'seven' } });

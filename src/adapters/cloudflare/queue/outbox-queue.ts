@@ -7,6 +7,7 @@ import { serializeRequest, withKey } from '../../../policies/outbox/queue/serial
 import { classifyError, classifyResponse, type SendOutcome } from '../../../policies/outbox/send/outcome.ts';
 import { isFailure } from '../../../primitives/failure.ts';
 import { forEachConcurrently } from '../../../primitives/locks.ts';
+import { digestOf } from '../../../stores/encoding.ts';
 import type { AcceptedWrite } from '../outbox-object.ts';
 import {
   deleteBody,
@@ -25,7 +26,7 @@ export interface OutboxQueue {
   /**
    * Gives a write to the queue. When it resolves, the queue has it.
    *
-   * @param of.id Of your own, another for each write: its dead letter has it, too. Default: a new one.
+   * @param of.id Of your own, another for each write: its key is made of it, and its dead letter has it. Default: a new one.
    * @param of.partition The user of the write; passed to `deadLetters`. Default `''`.
    * @throws {StorageError} where the queue, or the store for bodies, did not take it.
    * @throws {CapacityError} code `too-large`.
@@ -82,7 +83,8 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     const content = await serializeRequest(request, settings, { host, signal: request.signal });
     const write: QueuedWrite = {
       id,
-      idempotencyKey: content.key ?? newKey(host.random),
+      // The same for a caller that repeats what was rejected: the queue may have the first message all the same.
+      idempotencyKey: content.key ?? (of.id === undefined ? newKey(host.random) : await keyOf(partition, id)),
       partition,
       acceptedAt: host.clock.now(),
       request: content.request,
@@ -149,6 +151,8 @@ export function outboxQueue(options: OutboxQueueOptions): OutboxQueue {
     },
   };
 }
+
+const keyOf = async (...of: string[]): Promise<string> => `"${await digestOf(JSON.stringify(of))}"`;
 
 /** In whole seconds: backoff with full jitter, or the origin's `Retry-After`. */
 function delayOf(attempts: number, outcome: SendOutcome | undefined, { random }: Host): number {
