@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { prepareInsert } from '../../../src/policies/outbox/queue/insert.ts';
 import { Lease } from '../../../src/policies/outbox/queue/lease.ts';
+import { setPaused } from '../../../src/policies/outbox/queue/pauses.ts';
 import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
 import {
   acknowledge,
@@ -174,6 +175,22 @@ test('a sender that loses the lane while it sends acknowledges that entry, and s
   for (let turn = 0; turn < 5; turn++) await settle();
   expect(here.origin.seen.map(({ body }) => body)).toEqual(['deleted']);
   expect((await here.outbox.entries()).map(({ id }) => id)).toEqual(['made anew']);
+});
+
+test('a pause of another process, of which no message comes, holds from the next entry on', async () => {
+  const store = shared();
+  const here = page({}, store);
+  here.host.connectivity.set(false);
+  await post(here, 'a');
+  await post(here, 'b');
+  const queue = new Queue('default', { store, encryption: undefined });
+  here.origin.replies(async () => {
+    await setPaused(queue, 'ann', undefined, true);
+    return ok();
+  }, ok());
+  here.host.connectivity.set(true);
+  for (let turn = 0; turn < 3; turn++) await settle();
+  expect(here.origin.seen.map(({ body }) => body)).toEqual(['a']);
 });
 
 test('a sender that slept for longer than the lease sends nothing more, even before a timer fires', async () => {

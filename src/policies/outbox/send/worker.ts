@@ -63,6 +63,8 @@ export async function drainLane(
       ? await deadLetter(sending, {}, reason, undefined, context)
       : await slots.get(entry.origin).run(() => underWay(entry, context, send(sending, context)));
     if (!goesOn) break;
+    // Another process may have paused it, of which no message comes.
+    if (lease) pauses = undefined;
   }
   // Another process may have the lane, or its first entry was postponed.
   const first = isOpen() || lease?.lost ? await queue.head(lane.partition, lane.lane) : undefined;
