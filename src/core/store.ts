@@ -148,6 +148,8 @@ export interface Cipher {
   decrypt(encrypted: Uint8Array<ArrayBuffer>, context: string): Promise<Uint8Array<ArrayBuffer>>;
   /** A hash, the same for the same text: for the keys of records. Without a key of its own it hides only what cannot be guessed. */
   hashKey(text: string): Promise<string>;
+  /** The database of the records was deleted, and perhaps that of the key with it: stores the key again. Must not throw. */
+  restore?(): void;
 }
 
 export const cipherRule: Rule<Cipher> = /* @__PURE__ */ withMethods(

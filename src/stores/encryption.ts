@@ -31,7 +31,9 @@ const utf8 = /* @__PURE__ */ new TextEncoder();
  * const key = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
  * const queue = outbox({ encryption: encryptWith(key) });
  */
-export function encryptWith(key: EncryptionKey | (() => Promise<EncryptionKey>)): Cipher {
+export function encryptWith(
+  key: EncryptionKey | ((known?: EncryptionKey) => Promise<EncryptionKey>),
+): Cipher {
   if (typeof key !== 'function') checked(key);
   let known: Promise<CryptoKey> | undefined;
   const keyOf = (): Promise<CryptoKey> => {
@@ -61,6 +63,9 @@ export function encryptWith(key: EncryptionKey | (() => Promise<EncryptionKey>))
         .replace(/\+/g, '-')
         .replace(/\//g, '_')
         .replace(/=+$/, '');
+    },
+    restore() {
+      if (typeof key === 'function') known?.then(key).catch(() => {});
     },
   };
 }
@@ -104,9 +109,11 @@ const KEYS = 'keys';
  * @example
  * const queue = outbox({ encryption: encryptWith(deviceKey()) });
  */
-export function deviceKey(options: { readonly name?: string } = {}): () => Promise<EncryptionKey> {
+export function deviceKey(
+  options: { readonly name?: string } = {},
+): (known?: EncryptionKey) => Promise<EncryptionKey> {
   const { name } = readSettings('deviceKey', { name: ['holdfast-key', ofType<string>('string')] }, options);
-  return async () => {
+  return async (known) => {
     const connection = openDatabase(name, 1, (database) => {
       database.createObjectStore(KEYS);
     });
@@ -115,10 +122,9 @@ export function deviceKey(options: { readonly name?: string } = {}): () => Promi
     try {
       const found = await connection.transaction('readonly', 'default', read);
       if (found) return found;
-      const made = await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, [
-        'encrypt',
-        'decrypt',
-      ]);
+      const made =
+        (known as CryptoKey | undefined) ??
+        (await crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']));
       // Another tab may have made one in between: then both use that one.
       // As durable as the records that need it.
       return await connection.transaction('readwrite', 'strict', async (transaction) => {

@@ -1,5 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { createFetch } from '../../src/client/fetch.ts';
+import { systemHost } from '../../src/core/host.ts';
+import { outboxPolicy } from '../../src/policies/outbox/outbox.ts';
 import { deviceKey, encryptWith } from '../../src/stores/encryption.ts';
+import { indexedDBStore } from '../../src/stores/indexeddb/indexeddb.ts';
+import { memoryStore } from '../../src/stores/memory.ts';
 import { newName } from '../support/databases.ts';
 
 const hasIndexedDB = typeof globalThis.indexedDB === 'object';
@@ -51,6 +56,30 @@ describe.skipIf(!hasIndexedDB)('a key of the device', () => {
     });
     await deviceKey({ name: newName() })();
     expect(wanted).toEqual(['strict']);
+  });
+
+  test('is the same for writes that a page accepts after the user has cleared the site', async () => {
+    const [database, name] = [newName(), newName()];
+    const host = { ...systemHost, connectivity: { state: false, subscribe: () => () => {} } };
+    const open = () => {
+      const encryption = encryptWith(deviceKey({ name }));
+      const box = outboxPolicy({ store: indexedDBStore({ name: database }), encryption }, memoryStore);
+      return { box, fetch: createFetch({ name, partition: 'public', outbox: box, host }) };
+    };
+    const write = (body: string) =>
+      before.fetch('https://api.example.com/', { method: 'POST', body, holdfast: { outbox: { id: body } } });
+    const before = open();
+    await write('a');
+    for (const each of [database, name])
+      await new Promise((done) => {
+        indexedDB.deleteDatabase(each).onsuccess = done;
+      });
+    await write('b');
+    await before.fetch.close();
+    const after = open();
+    const entries = await after.box.entries();
+    expect(entries.map(({ id, unreadable }) => [id, unreadable])).toEqual([['b', undefined]]);
+    await after.fetch.close();
   });
 
   test('cannot be read by scripts', async () => {

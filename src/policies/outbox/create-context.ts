@@ -90,7 +90,11 @@ export function createContext(
     }
   });
 
-  const unfollow = store.onVanished?.(() => pipeline.emit?.({ type: 'storage-vanished', store: store.name }));
+  const unfollow = store.onVanished?.(() => {
+    // Else no later page could read what this one accepts from now on.
+    encryption?.restore?.();
+    pipeline.emit?.({ type: 'storage-vanished', store: store.name });
+  });
   if (unfollow) pipeline.onClose(unfollow);
 
   // Entries that wait for credentials go on when `auth` has new ones.
