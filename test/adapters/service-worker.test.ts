@@ -195,6 +195,18 @@ describe('a service worker', () => {
     expect(here.origin.seen).toHaveLength(1);
   });
 
+  test('a service worker without an outbox repeats no sending of a page either', async () => {
+    const host = testHost({ clock: virtualClock({ quiet }) });
+    const origin = scriptedOrigin(host.clock);
+    const fetch = createFetch({ fetch: origin.fetch, host });
+    const here = worker({ fetch, outbox: undefined as never, routes: [{ match: '/orders', retry: 2 }] });
+    origin.replies(status(502), ok());
+    const delivery = requestOf(API, { ...POST, headers: { 'idempotency-key': '"of an entry"' } });
+    expect((await here.dispatch(delivery))?.status).toBe(502);
+    expect(origin.seen).toHaveLength(1);
+    await fetch.close();
+  });
+
   test('a service worker sends no delivery to another origin', async () => {
     const host = testHost({ clock: virtualClock({ quiet }) });
     const origin = scriptedOrigin(host.clock);

@@ -84,8 +84,9 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
   );
   if (options.fetch === undefined)
     throw new ConfigurationError('serviceWorker.fetch', undefined, 'expected what createFetch() gives');
-  const deliveredBy = outbox?.idempotencyHeader;
-  if (routes.some((route) => route.outbox) && !deliveredBy)
+  // Pages may have an outbox, too, where the worker has none.
+  const deliveredBy = outbox ? outbox.idempotencyHeader : 'Idempotency-Key';
+  if (routes.some((route) => route.outbox) && !outbox?.idempotencyHeader)
     throw new ConfigurationError(
       'serviceWorker.outbox',
       outbox,
