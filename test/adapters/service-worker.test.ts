@@ -302,6 +302,19 @@ describe('Background Sync', () => {
     expect(await here.outbox.counts()).toMatchObject({ count: 0 });
   });
 
+  test('Background Sync ends a backoff, and no wait that an origin has asked for', async () => {
+    const routes = [
+      { match: '/orders', outbox: true },
+      { match: '/notes', outbox: { lane: 'notes' } },
+    ];
+    const here = worker({ routes });
+    here.origin.replies(status(503, { 'retry-after': '3600' }), networkError());
+    await here.dispatch(requestOf(API, POST));
+    await here.dispatch(requestOf('https://api.example.com/notes', { ...POST, body: 'note' }));
+    await expect(here.syncs()).rejects.toThrow('1 writes still wait');
+    expect(here.origin.seen.map(({ body }) => body)).toEqual(['order', 'note', 'note']);
+  });
+
   test.each([
     ['the user is paused', {}],
     ['the lane is paused', { lane: 'https://api.example.com' }],

@@ -140,7 +140,8 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
         await off.ready;
         if (off.isOff) return;
         await ready;
-        const { left } = await outbox.flush({ signal });
+        // There is a network: a backoff has lost its reason, but not the wait that an origin has asked for.
+        const { left } = await outbox.flush({ due: 'retry-after', signal });
         if (left > 0 && (await canSend(outbox))) throw new StillWaitingError(`${left} writes still wait`);
       });
     } catch (error) {

@@ -263,7 +263,7 @@ export async function flush(
     if (onProgress) notify(onProgress, progress());
   });
   try {
-    await scheduler.flush(signal, due ? 'all' : 'none');
+    await scheduler.flush(signal, due === true ? 'all' : due || 'none');
     events.recheckAll();
   } finally {
     unwatch();

@@ -25,8 +25,11 @@ export interface ReplayOptions {
 }
 
 export interface FlushOptions {
-  /** Only entries that are due; the others go on waiting. Default false: all are sent now. */
-  readonly due?: boolean | undefined;
+  /**
+   * Only entries that are due; the others go on waiting. `'retry-after'`: of those that are not, the ones whose origin has asked for
+   * the wait. Default false: all are sent now.
+   */
+  readonly due?: boolean | 'retry-after' | undefined;
   /** Starts no more attempts once it aborts. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each entry that has ended. */
@@ -81,7 +84,7 @@ export const readFlush = (options: FlushOptions) =>
   readSettings(
     'flush',
     {
-      due: [false, ofType<boolean>('boolean')],
+      due: [false, oneOf<boolean | 'retry-after'>(true, false, 'retry-after')],
       signal: [undefined, abortSignal],
       onProgress: [undefined, ofType<FlushOptions['onProgress']>('function')],
     },
