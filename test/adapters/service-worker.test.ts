@@ -266,6 +266,25 @@ describe('a service worker', () => {
   );
 
   test.skipIf(!canShareState)(
+    'a service worker that is turned off sends nothing of its own accord, either, until it is turned on',
+    async () => {
+      const here = worker({ routes: [{ match: '/orders', outbox: true }], box: { pollInterval: '1m' } });
+      here.host.connectivity.set(false);
+      await here.dispatch(requestOf(API, POST));
+      const off = killSwitch(here.name);
+      ends.push(off.close);
+      await off.turnOff();
+      await settle();
+      here.host.connectivity.set(true);
+      await here.host.clock.advance(600_000);
+      expect(here.origin.seen).toEqual([]);
+      await off.turnOn();
+      await settle();
+      expect(await here.outbox.counts()).toMatchObject({ count: 0 });
+    },
+  );
+
+  test.skipIf(!canShareState)(
     'a service worker that is turned off serves and sends nothing, though `ready` rejects',
     async () => {
       const name = `worker ${crypto.randomUUID()}`;

@@ -12,6 +12,8 @@ export interface KillSwitch {
   readonly isOff: boolean;
   /** Settles when it is known which. */
   readonly ready: Promise<void>;
+  /** Calls `listener` when it was turned, also in another tab. @returns ends the subscription. */
+  subscribe(listener: () => void): () => void;
   /** Ends the connection to other tabs. */
   close(): void;
 }
@@ -35,6 +37,7 @@ export function killSwitch(name = 'holdfast-worker'): KillSwitch {
       return note.value === 'off';
     },
     ready: note.ready,
+    subscribe: note.subscribe,
     close: note.close,
   };
 }

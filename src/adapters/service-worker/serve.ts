@@ -70,7 +70,7 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     'serviceWorker',
     {
       fetch: [undefined as never, ofType<ServiceWorkerOptions['fetch']>('function')],
-      outbox: [undefined, withMethods<Outbox>('an outbox', 'flush', 'counts')],
+      outbox: [undefined, withMethods<Outbox>('an outbox', 'flush', 'retire')],
       ready: [Promise.resolve(), ofType<Promise<unknown>>('object')],
       routes: [[], readRoutes],
       tag: [SYNC_TAG, ofType<string>('string')],
@@ -93,6 +93,13 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
       'a route that keeps writes needs an outbox with an `idempotencyHeader`',
     );
   const off = killSwitch(name);
+  if (outbox) {
+    // It has triggers of its own, and sends nothing before it is known that it may.
+    const obey = (): void => outbox.retire(off.isOff);
+    outbox.retire(true);
+    void off.ready.then(obey);
+    off.subscribe(obey);
+  }
   // Each event awaits it by itself; without an event its failure is no unhandled rejection.
   ready.catch(() => {});
 

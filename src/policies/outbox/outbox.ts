@@ -100,6 +100,8 @@ export interface Outbox<Meta = unknown> extends Stage {
   pause(query?: LaneQuery): Promise<void>;
   /** Resumes: after `pause`, and after a 401 with the credentials that `authorize` sets now. */
   resume(query?: LaneQuery): Promise<void>;
+  /** While true, this page or worker sends nothing, and leaves it to others: for a switch that turns it off. */
+  retire(isRetired: boolean): void;
   /** Subscribes to events of the current user's entries, in this tab and in others. @returns ends the subscription. */
   subscribe(listener: (event: OutboxNotification<Meta>) => void): () => void;
 }
@@ -123,16 +125,18 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     );
   };
 
+  const retire = (isRetired: boolean): void => {
+    assembled?.gate.retire(isRetired);
+    if (!isRetired) assembled?.wake('all');
+  };
+
   const policy = stage({
     attach(pipeline, inside) {
       if (assembled)
         throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
       takeName(pipeline, settings.store, {
-        retire: () => assembled?.gate.retire(true),
-        reclaim() {
-          assembled?.gate.retire(false);
-          assembled?.wake('retry-after');
-        },
+        retire: () => retire(true),
+        reclaim: () => retire(false),
       });
       assembled = createContext(inside, pipeline, settings);
     },
@@ -218,6 +222,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
       pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query), open()),
       resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query), open()),
+      retire,
       subscribe: (listener: (event: OutboxNotification) => void) => context().events.subscribe(listener),
     },
   );

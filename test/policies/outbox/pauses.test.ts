@@ -42,3 +42,21 @@ test('a lane sends by itself after its blocking dead letter is removed', async (
   await settle();
   expect(sent(here)).toEqual(['a', 'b']);
 });
+
+test('an outbox that was retired for a moment, as at the start of a worker, respects the backoff', async () => {
+  const here = page();
+  here.origin.replies(status(503));
+  await give(here, 'a');
+  here.outbox.retire(true);
+  await here.clock.advance(60_000);
+  expect(sent(here)).toEqual(['a']);
+  here.outbox.retire(false);
+  await settle();
+  expect(sent(here)).toEqual(['a', 'a']);
+  here.origin.replies(status(503));
+  await give(here, 'b', { lane: 'b' });
+  here.outbox.retire(true);
+  here.outbox.retire(false);
+  await settle();
+  expect(sent(here)).toEqual(['a', 'a', 'b']);
+});
