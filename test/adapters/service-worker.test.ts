@@ -101,12 +101,12 @@ const canShareState = typeof indexedDB === 'object';
 
 const POST = { method: 'POST', body: 'order' };
 
-/** Timers of the platform for a minute and more. @returns fires those of up to so many ms. */
-function longTimers(): (until: number) => void {
+/** Timers of the platform for so many ms and more. @returns fires those of up to so many ms. */
+function longTimers(from = 60_000): (until: number) => void {
   const { setTimeout: own } = globalThis;
   const waiting: { readonly ms: number; readonly task: () => void }[] = [];
   globalThis.setTimeout = ((task: () => void, ms = 0) => {
-    if (ms < 60_000) return own(task, ms);
+    if (ms < from) return own(task, ms);
     waiting.push({ ms, task });
     return -1;
   }) as never;
@@ -298,6 +298,24 @@ describe('a service worker', () => {
       expect(here.origin.seen).toEqual([]);
     },
   );
+
+  test('a service worker serves a page, though `ready` does not settle', async () => {
+    const lets = longTimers(10_000);
+    const here = worker({ routes: [{ match: '/orders' }], ready: new Promise(() => {}) });
+    here.origin.replies(ok('orders'));
+    let response: Response | undefined;
+    void here.dispatch(requestOf(API)).then((given) => {
+      response = given;
+    });
+    // The worker reads the same, and began earlier.
+    const off = killSwitch(here.name);
+    ends.push(off.close);
+    await off.ready;
+    await settle();
+    lets(10_000);
+    await settle();
+    expect(await response?.text()).toBe('orders');
+  });
 
   test('an impossible option of a service worker throws an error', () => {
     expect(() => serviceWorker({} as never)).toThrow('serviceWorker.fetch');

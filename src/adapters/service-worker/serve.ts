@@ -4,7 +4,7 @@ import { systemHost } from '../../core/host.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
 import { SYNC_TAG } from '../../policies/outbox/options.ts';
 import type { Outbox } from '../../policies/outbox/outbox.ts';
-import { DeadlineError } from '../../primitives/clock.ts';
+import { DeadlineError, withDeadline } from '../../primitives/clock.ts';
 import { ConfigurationError, isFailure } from '../../primitives/failure.ts';
 import { type Match, matches } from '../../primitives/request.ts';
 import { ofType, readSettings, urlMatchRule, withMethods } from '../../primitives/validate.ts';
@@ -20,7 +20,7 @@ export interface ServiceWorkerOptions {
   readonly fetch: HoldfastFetch<FetchOptions>;
   /** Its outbox, to be drained when the browser wakes the worker. Default: none. */
   readonly outbox?: Outbox;
-  /** The worker waits for this before its first call, such as `session.ready`. */
+  /** The worker waits for this before its first call, such as `session.ready`; a call waits up to 10 s. */
   readonly ready?: Promise<unknown>;
   /**
    * Calls that the worker responds to. Default: none. A write is enqueued only if its route says `outbox`: a page
@@ -121,7 +121,8 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     const { request } = event;
     await off.ready;
     if (off.isOff) return globalThis.fetch(request);
-    await ready.catch(() => {});
+    // One that never settles counts as one that rejects: the page waits for its response.
+    await withDeadline(READY, { host: systemHost }, ready).catch(() => {});
     // Kept for the case that it goes to the network as it came.
     const given = request.body === null ? request : request.clone();
     try {
@@ -163,6 +164,9 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
 
 /** The page's outbox decides whether a delivery is repeated: it may be at-most-once. */
 const ONCE = { retry: false, failover: false } as const;
+
+/** How long a call waits for `ready`, in ms. */
+const READY = 10_000;
 
 /** Chromium gives an event three minutes and counts one that it has to end as failed. */
 const TIME: EventLifetime = { begin: 150_000, end: 170_000 };
