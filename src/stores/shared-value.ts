@@ -23,6 +23,7 @@ export function sharedValue<T>(
       : undefined;
   let value: T | undefined;
   let isReceived = false;
+  let sets = 0;
   const changes = new Emitter<T | undefined>();
   const receive = (received: unknown): void => {
     isReceived = true;
@@ -54,15 +55,22 @@ export function sharedValue<T>(
     ready: Promise.resolve(reading && inTime(reading)).catch(() => {}),
     /** Stores and broadcasts a value. @throws the database's error, or a `StorageError` if it is silent; open tabs get the value all the same. */
     async set(next: T | undefined): Promise<void> {
-      receive(next);
-      channel.post(next);
+      const own = ++sets;
+      const broadcast = (): void => {
+        receive(next);
+        channel.post(next);
+      };
+      broadcast();
       const writing = connection?.transaction('readwrite', 'default', (transaction) => {
         const store = transaction.objectStore(STORE);
         if (next === undefined) store.delete(KEY);
         else store.put(next, KEY);
         return promisifyRequest(transaction);
       });
-      if (writing) await inTime(writing);
+      if (!writing) return;
+      await inTime(writing);
+      // A worker that has started since the first message may have read what was stored before.
+      if (own === sets) broadcast();
     },
     /** Calls `listener` when the value has changed, here or in another tab. @returns ends the subscription. */
     subscribe: (listener: (value: T | undefined) => void) => changes.subscribe(listener),

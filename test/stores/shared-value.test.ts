@@ -19,3 +19,24 @@ test.skipIf(typeof indexedDB !== 'object')('a database that never opens holds up
   await expect(shared.set('ann').catch((error) => error)).resolves.toMatchObject({ code: 'storage' });
   expect(shared.value).toBe('ann');
 });
+
+test.skipIf(typeof indexedDB !== 'object')(
+  'a value reaches a worker that starts while it is being stored',
+  async () => {
+    const name = crypto.randomUUID();
+    const page = sharedValue(name, isText);
+    await page.ready;
+    const set = page.set('bob');
+    const received: unknown[] = [];
+    const worker = new BroadcastChannel(name);
+    worker.onmessage = ({ data }) => received.push(data);
+    onTestFinished(() => {
+      page.close();
+      worker.close();
+      indexedDB.deleteDatabase(name);
+    });
+    await set;
+    for (let turn = 0; turn < 20; turn++) await quiet();
+    expect(received).toEqual(['bob']);
+  },
+);
