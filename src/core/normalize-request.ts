@@ -4,21 +4,20 @@ import { rememberBody } from './body/request-body.ts';
 import type { Call, CallOptions } from './call.ts';
 import { NOTHING } from './transport.ts';
 
-/** In the options of a call: reads the whole body into the attempt. A symbol, so that no route or client option is overridden. */
-export const WANTS_BODY: unique symbol = Symbol('holdfast.wantsBody');
+/** In the options of a call: facts that only `createClient` sets. A symbol, so that no route or client option is overridden. */
+export const CALL_FACTS: unique symbol = Symbol('holdfast.callFacts');
 
-/** In the options of a call: its own transport, which no route or client option may set. */
-export const TRANSPORT: unique symbol = Symbol('holdfast.transport');
+type CallFacts = Pick<Call, 'wantsBody' | 'transport' | 'toWire'>;
 
-/** In the options of a call: gives the request as it goes over the wire. */
-export const TO_WIRE: unique symbol = Symbol('holdfast.toWire');
-
-/** The options of a call that only a front sets. */
-export interface InternalOptions {
-  readonly [WANTS_BODY]?: NonNullable<Call['wantsBody']>;
-  readonly [TRANSPORT]?: NonNullable<Call['transport']>;
-  readonly [TO_WIRE]?: NonNullable<Call['toWire']>;
+export interface WithCallFacts {
+  readonly [CALL_FACTS]?: CallFacts;
 }
+
+/** The options of a call, with more facts. */
+export const withFacts = <T extends WithCallFacts>(options: T | undefined, facts: CallFacts) => ({
+  ...options,
+  [CALL_FACTS]: { ...options?.[CALL_FACTS], ...facts },
+});
 
 /** In the options of a pipeline: the base URL of the client above it, by which two clients differ. */
 export const BASE_URL: unique symbol = Symbol('holdfast.baseUrl');

@@ -23,12 +23,10 @@ import { systemHost } from './host.ts';
 import { asyncDispose, linked, perform } from './lifecycle.ts';
 import {
   BASE_URL,
+  CALL_FACTS,
   type HoldfastInit,
-  type InternalOptions,
   normalizeRequest,
-  TO_WIRE,
-  TRANSPORT,
-  WANTS_BODY,
+  type WithCallFacts,
 } from './normalize-request.ts';
 import { composeStages } from './run/compose.ts';
 import type { Start } from './run/segment.ts';
@@ -217,7 +215,7 @@ export function createPipeline<Options extends object>(
       const platforms = transport.again(init?.signal);
       if (platforms) return platforms(input, init as RequestInit);
       if (closing.isClosed) throw new ClosedError();
-      const own = init?.holdfast as CallOptions | undefined;
+      const own = init?.holdfast as (CallOptions & WithCallFacts) | undefined;
       if (own !== undefined) checkOptions(own, known);
       const { outgoing, signal, init: extra } = normalizeRequest(input, init as HoldfastInit | undefined);
       checkPlace(extra, known);
@@ -233,21 +231,10 @@ export function createPipeline<Options extends object>(
         init: extra,
         signal: end?.signal ?? closing.signal,
       });
-      return perform(start, outgoing, own ? { ...call, ...ownFacts(own) } : call, end);
+      return perform(start, outgoing, own ? { ...call, own, ...own[CALL_FACTS] } : call, end);
     } catch (error) {
       return Promise.reject(error);
     }
-  };
-
-  /** What a call says of itself, and no route or client may say. */
-  const ownFacts = (own: CallOptions & InternalOptions): Partial<Call> => {
-    const { [WANTS_BODY]: wantsBody, [TRANSPORT]: transport, [TO_WIRE]: toWire } = own;
-    return {
-      own,
-      ...(wantsBody !== undefined && { wantsBody }),
-      ...(transport && { transport }),
-      ...(toWire && { toWire }),
-    };
   };
 
   const close = async (): Promise<void> => {

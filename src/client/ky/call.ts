@@ -5,7 +5,7 @@ import { hasBody, rememberBody } from '../../core/body/request-body.ts';
 import { asResponse } from '../../core/body/response.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { TimeoutError } from '../../core/errors.ts';
-import { type HoldfastInit, TO_WIRE, WANTS_BODY } from '../../core/normalize-request.ts';
+import { type HoldfastInit, withFacts } from '../../core/normalize-request.ts';
 import { type Outcome, outcomeOf } from '../../core/outcome.ts';
 import type { Run } from '../../core/stage.ts';
 import { asRetryOptions, type RetryOptions, type RetryState } from '../../policies/retry/options.ts';
@@ -170,10 +170,9 @@ export class KyCall {
     const { duplex, body } = (this.options ?? {}) as { duplex?: string; body?: unknown };
     // ky names `duplex` where requests can stream.
     if (onUploadProgress && duplex)
-      policies = {
-        ...policies,
-        [TO_WIRE]: (request: Request) => withUploadProgress(request, onUploadProgress, body),
-      };
+      policies = withFacts(policies, {
+        toWire: (request: Request) => withUploadProgress(request, onUploadProgress, body),
+      });
     if (isAgain && settings.total !== undefined) {
       const left = Math.max(0, settings.total - (this.shared.clock.ticks() - this.#began));
       policies = { ...policies, timeout: withTotal(settings.limits, left) };
@@ -194,7 +193,7 @@ function untilBody({ policies, bodyTime }: ClientSettings, isShared: boolean): P
     if (last) readFrom.set(last, run.ticks);
     return takeBody(run, bodyLimit, bodyTime ?? Infinity, whole);
   };
-  if (bodyTime === undefined) return { ...policies, [WANTS_BODY]: read };
-  const timeout = { ...(policies?.timeout as object), idle: bodyTime };
-  return { ...policies, timeout, [WANTS_BODY]: read };
+  const options = withFacts(policies, { wantsBody: read });
+  if (bodyTime === undefined) return options;
+  return { ...options, timeout: { ...(policies?.timeout as object), idle: bodyTime } };
 }

@@ -1,5 +1,6 @@
 import type { Hooks } from 'ky';
 import type { Clock } from '../../core/contract.ts';
+import type { WithCallFacts } from '../../core/normalize-request.ts';
 import type { HoldfastFetch } from '../../core/pipeline.ts';
 import type { RetryOptions } from '../../policies/retry/options.ts';
 import type { TimeoutOptions } from '../../policies/timeout.ts';
@@ -18,7 +19,7 @@ export interface Shared {
 }
 
 /** Options of the policies for the pipeline. */
-export type PolicyOptions = Record<string | symbol, unknown>;
+export type PolicyOptions = Record<string, unknown> & WithCallFacts;
 
 /** Options of an instance or a call that ky does not carry out. */
 export interface ClientSettings {

@@ -1,5 +1,5 @@
 import type { Hooks, Options } from 'ky';
-import { TRANSPORT } from '../../core/normalize-request.ts';
+import { withFacts } from '../../core/normalize-request.ts';
 import type { Fetch } from '../../core/transport.ts';
 import { asRetryOptions, type RetryOptions, readPlan } from '../../policies/retry/options.ts';
 import { KyCall } from './call.ts';
@@ -47,9 +47,9 @@ export function translate(
   // A hook may hand on the options that it was given: in them are its call, and ky's own form of `retry`.
   const ofHook = holdfast instanceof KyCall ? holdfast.settings : undefined;
   // Said as to the plain fetch, which is as good.
-  const policies: PolicyOptions = { ...(ofHook ? ofHook.policies : holdfast) };
+  const named: PolicyOptions = ofHook ? { ...ofHook.policies } : { ...holdfast };
   // The fetch of one call is its transport: it is inside the policies.
-  if (fetch) policies[TRANSPORT] = signalled(fetch as Fetch);
+  const policies: PolicyOptions = fetch ? withFacts(named, { transport: signalled(fetch as Fetch) }) : named;
   for (const name of PER_CALL) {
     if (theirs[name] !== undefined) policies[name] = theirs[name];
     delete theirs[name];
