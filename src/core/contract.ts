@@ -39,12 +39,10 @@ export type Partition = string | (() => string | undefined) | undefined;
 export interface Users {
   /** The partition of the user; `undefined` if no user is signed in, `''` if the application names none. */
   current(): string | undefined;
-  /** The same. @throws {ConfigurationError} if no user is signed in. */
-  signedIn(): string;
-  /** How often another user was met than the one before. */
-  changes(): number;
-  /** The partition is a constant, and not what a function gives. */
-  readonly isConstant: boolean;
+  /** What policies may ask. */
+  readonly facts: Pick<PipelineContext, 'partition' | 'isPartitionConstant' | 'userChanges' | 'credentials'>;
+  /** Ends what the policies hold of the user. */
+  signOut?(options: SignOutOptions): Promise<SignedOut>;
 }
 
 /** What the pipeline knows of a policy without running it. */
@@ -62,8 +60,8 @@ export interface PolicyTraits {
   readonly partition?: () => string | undefined;
   /** It puts credentials on requests. */
   readonly credentials?: Credentials;
-  /** Ends what it holds of a user, in all tabs; made by `signsOut`. */
-  readonly signOut?: SignOut;
+  /** Ends what it holds of a user, in all tabs. Of a policy that brings `users`. */
+  readonly signOut?: (of: SigningOut) => Promise<Partial<SignedOut>>;
 }
 
 /** The data that was found of the user that signed out. */
@@ -77,17 +75,6 @@ export interface SignedOut {
 export interface SigningOut {
   readonly partition: string;
   readonly undelivered: 'keep' | 'remove';
-}
-
-export interface SignOut {
-  /** Of one policy. */
-  readonly part: (of: SigningOut) => Promise<Partial<SignedOut>>;
-  /** Of all policies of a pipeline; here, so that a pipeline which holds nothing does not bring it. */
-  readonly all: (
-    policies: readonly Policy[],
-    partition: string | undefined,
-    options: SignOutOptions,
-  ) => Promise<SignedOut>;
 }
 
 export interface SignOutOptions {

@@ -98,7 +98,10 @@ export const pipeline = <Options extends object = CallOptions>(
 ): HoldfastFetch<Options> => createPipeline(policies, options, EVERYTHING);
 
 /** The users of a pipeline with no policy that asks for them. */
-const NO_USERS: Users = { current: () => '', signedIn: () => '', changes: () => 0, isConstant: true };
+const NO_USERS: Users = {
+  current: () => '',
+  facts: { partition: () => '', isPartitionConstant: true, userChanges: () => 0, credentials: () => [] },
+};
 
 /** @param capabilities Besides those that the policies bring. */
 export function createPipeline<Options extends object>(
@@ -153,7 +156,7 @@ export function createPipeline<Options extends object>(
       origin: of.origin,
       partition: of.partition ?? '',
       isSignedOut: of.partition === undefined,
-      userChanges: users.changes(),
+      userChanges: users.facts.userChanges(),
       attempt: 1,
       signal: of.signal ?? (host.canShareIO ? closing.signal : createAborter().signal),
       options,
@@ -177,14 +180,7 @@ export function createPipeline<Options extends object>(
     },
     onClose: (listener) => void closing.subscribe(listener),
     emit,
-    partition: users.signedIn,
-    isPartitionConstant: users.isConstant,
-    userChanges: users.changes,
-    credentials: (of) =>
-      policies.flatMap((policy) => {
-        const { option, credentials } = traitsOf(policy);
-        return credentials && of[option] !== false ? [credentials] : [];
-      }),
+    ...users.facts,
     background: (of) => newCall({ ...of, options: settled(of.options, of.url ?? '') }),
   };
 
@@ -254,11 +250,7 @@ export function createPipeline<Options extends object>(
       overall = { ...overall, ...changes };
     },
     subscribe: (listener: (event: HoldfastEvent) => void) => events.subscribe(listener),
-    signOut: async (given: SignOutOptions = {}) =>
-      policies
-        .map((policy) => traitsOf(policy).signOut)
-        .find((held) => held)
-        ?.all(policies, users.current(), given) ?? { undelivered: 0, cached: 0 },
+    signOut: async (given: SignOutOptions = {}) => users.signOut?.(given) ?? { undelivered: 0, cached: 0 },
     close,
     [asyncDispose]: close,
   });

@@ -5,7 +5,6 @@ import {
   type PipelineContext,
   type Policy,
   type SignedOut,
-  type SignOut,
   type SignOutOptions,
   traitsOf,
   type Users,
@@ -49,9 +48,6 @@ export function notifyCredentials(pipeline: PipelineContext, partition: string):
   for (const listener of listeners.get(pipeline) ?? []) listener(partition);
 }
 
-/** The trait of a policy that stores data of a user. @param part Clears that policy's data. */
-export const signsOut = (part: SignOut['part']): SignOut => ({ part, all: signOut });
-
 /**
  * Clears the data of a user, in all tabs, one policy after the other: outbox, cache, tokens.
  *
@@ -78,7 +74,7 @@ async function signOut(
   if (partition === undefined || partition === '') return report;
   const failures: unknown[] = [];
   for (const policy of policies) {
-    const part = traitsOf(policy).signOut?.part({ partition, undelivered: undelivered ?? 'keep' });
+    const part = traitsOf(policy).signOut?.({ partition, undelivered: undelivered ?? 'keep' });
     await part?.then(
       (counts) => {
         report = { ...report, ...counts };
@@ -122,13 +118,21 @@ export function usersOf(policies: readonly Policy[], given: Partition): Users {
   if (isConstant) current();
   return {
     current,
-    signedIn() {
-      const named = current();
-      if (named !== undefined) return named;
-      throw new ConfigurationError('partition', named, 'no user is signed in');
+    facts: {
+      partition() {
+        const named = current();
+        if (named !== undefined) return named;
+        throw new ConfigurationError('partition', named, 'no user is signed in');
+      },
+      isPartitionConstant: isConstant,
+      userChanges: () => changes,
+      credentials: (of) =>
+        policies.flatMap((policy) => {
+          const { option, credentials } = traitsOf(policy);
+          return credentials && of[option] !== false ? [credentials] : [];
+        }),
     },
-    changes: () => changes,
-    isConstant,
+    signOut: (options) => signOut(policies, current(), options),
   };
 }
 

@@ -4,7 +4,7 @@ import { named, type PolicyTraits } from '../../core/contract.ts';
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
-import { signsOut, usersOf } from '../../core/user.ts';
+import { usersOf } from '../../core/user.ts';
 import { addFacts, isFailure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
@@ -120,10 +120,10 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
     brings: { compose: composeWrappers, users: usersOf },
     credentials: { origins, vary: source.varies },
     ...(user && { partition: user }),
-    signOut: signsOut(async ({ partition }) => {
+    signOut: async ({ partition }) => {
       await source.signOut?.(partition);
       return {};
-    }),
+    },
   };
   return Object.assign(named('auth', policy, traits), { user }, more) as never;
 }

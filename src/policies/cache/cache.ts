@@ -3,7 +3,7 @@ import { composeWrappers, stageHandler } from '../../core/run/compose-wrappers.t
 import { DetachableRun } from '../../core/run/detachable-run.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
-import { signsOut, usersOf } from '../../core/user.ts';
+import { usersOf } from '../../core/user.ts';
 import { singleFlight } from '../dedupe.ts';
 import { type CacheManagement, createCacheApi } from './admin.ts';
 import { Silences } from './background.ts';
@@ -37,7 +37,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   return named('staleCache', policy, {
     needsPartition: true,
     brings: { compose: composeWrappers, Run: DetachableRun, users: usersOf },
-    signOut: signsOut(async ({ partition }) => ({ cached: await manage.clear({ partition }) })),
+    signOut: async ({ partition }) => ({ cached: await manage.clear({ partition }) }),
     stages: [policy, sharing(cache), originRequest(cache, silences)].map((each) => named('staleCache', each)),
   });
 }

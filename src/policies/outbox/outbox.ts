@@ -2,7 +2,7 @@ import { type Call, named, type PipelineContext, PUBLIC } from '../../core/contr
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import { type Stage, stage } from '../../core/stage.ts';
 import type { AtomicStore } from '../../core/store.ts';
-import { currentPartition, signsOut, usersOf } from '../../core/user.ts';
+import { currentPartition, usersOf } from '../../core/user.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
@@ -173,13 +173,13 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     named('outbox', policy, {
       needsPartition: true,
       brings: { compose: composeWrappers, users: usersOf },
-      signOut: signsOut(async ({ partition, undelivered }) => {
+      signOut: async ({ partition, undelivered }) => {
         const mine = open();
         if (undelivered === 'remove') return { undelivered: await clear(partition, mine) };
         const { waiting, deadLetters } = await counts(undefined, mine);
         await clearResponses(mine.queue, partition);
         return { undelivered: waiting + deadLetters };
-      }),
+      },
     }),
     {
       idempotencyHeader: settings.idempotencyHeader,
