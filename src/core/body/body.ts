@@ -153,7 +153,11 @@ export class Body implements WatchedBody {
     // This clone was cancelled while the read waited: others may still be reading the body.
     if (this.#cancelled) return result;
     if (result.done) state.settle('ended');
-    else this.#notifyChunk(result.value);
+    else {
+      this.#notifyChunk(result.value);
+      // The buffer belongs to the reader, which may detach it; clones may be given the same one.
+      if (state.bodies.length > 1) return { done: false, value: new Uint8Array(result.value) };
+    }
     return result;
   };
 
@@ -164,12 +168,7 @@ export class Body implements WatchedBody {
 
   readWhole(): Promise<ReadResult> {
     this.wantWhole();
-    return this.read().then((result) =>
-      // The chunk is kept, and the reader of a clone may detach its buffer.
-      result.value && this.state.bodies.length > 1
-        ? { ...result, value: new Uint8Array(result.value) }
-        : result,
-    );
+    return this.read();
   }
 
   /** From here on the whole body is read, and not a stream. */
@@ -248,9 +247,7 @@ function streamOf(body: Body, made = (_source: object): void => {}): ReadableStr
       let { done, value } = await body.read();
       // A stream of bytes takes no empty chunks; others may have them.
       while (!done && value?.byteLength === 0) ({ done, value } = await body.read());
-      // A byte stream detaches the buffer, which the reader of a clone may have, too.
-      if (!done && value)
-        return controller.enqueue(body.state.bodies.length > 1 ? new Uint8Array(value) : value);
+      if (!done && value) return controller.enqueue(value);
       controller.close();
       // A reader that brought its own buffer waits for it.
       if ('byobRequest' in controller) controller.byobRequest?.respond(0);

@@ -54,13 +54,12 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
 export const isBodiless = (response: Response): boolean => !(BODY in response) && response.body === null;
 
 /** True if a policy depends on the end of the body. */
-export const isOwned = (response: Response): boolean =>
-  (response as Partial<Watched>)[BODY]?.isReleased === true ||
-  (response as { [INNER]?: Body })[INNER]?.isReleased === true;
+export function isOwned(response: Response): boolean {
+  const body = (response as Partial<Watched>)[BODY];
+  return (body?.isReleased || body?.inner?.isReleased) === true;
+}
 
 export const BODY: unique symbol = Symbol('holdfast.body');
-
-const NATIVE = Symbol('holdfast.native');
 
 /** Stateless between two calls. */
 const utf8 = new TextDecoder();
@@ -68,26 +67,20 @@ const utf8 = new TextDecoder();
 /** Puts a body over that of a response. @param state Of the response that this one is a clone of. */
 export function watch(response: Response, native: ReadableStream<Bytes>, state?: BodyState): Body {
   const body = new Body(native, state);
-  body.inner = (response as { [INNER]?: Body })[INNER];
   Object.setPrototypeOf(response, Watched.prototype);
   (response as Watched)[BODY] = body;
   return body;
 }
 
-const INNER = Symbol('holdfast.inner');
-
 /** Marks the body of `response` as read from that of `source`: a reader of all of one reads all of the other. */
 export function readsFrom(response: Response, source: Response): Response {
-  return Object.assign(response, { [INNER]: (source as Partial<Watched>)[BODY] });
+  if (response.body) watch(response, response.body).inner = (source as Partial<Watched>)[BODY];
+  return response;
 }
 
 /** Never constructed: its prototype is put over responses of the platform. */
 export class Watched extends Response {
   declare [BODY]: Body;
-
-  get [NATIVE](): ReadableStream<Bytes> {
-    return super.body as ReadableStream<Bytes>;
-  }
 
   override get body(): ReadableStream<Bytes> {
     return this[BODY].stream;
@@ -115,9 +108,10 @@ export class Watched extends Response {
   }
 
   override bytes(): Promise<Bytes> {
+    const body = this[BODY];
     // A body that broke unread counts as used, but the reader needs its error.
-    if (this[BODY].failedBeforeRead) return this[BODY].readAll();
-    return this.bodyUsed || this[BODY].locked ? Promise.reject(usedBody()) : this[BODY].readAll();
+    const isUsed = (this.bodyUsed || body.locked) && !body.failedBeforeRead;
+    return isUsed ? Promise.reject(usedBody()) : body.readAll();
   }
 
   override clone(): Response {
@@ -125,7 +119,7 @@ export class Watched extends Response {
     if (this.bodyUsed || body.locked) throw usedBody();
     const copy = super.clone();
     // Cloning gives the original a new stream, too.
-    body.native = this[NATIVE];
+    body.native = super.body as ReadableStream<Bytes>;
     watch(copy, copy.body as ReadableStream<Bytes>, body.state);
     return copy;
   }
@@ -134,7 +128,7 @@ export class Watched extends Response {
 /** A response whose body passes through a `Body`, whatever reads it. Clones share the stream, as the platform's do. */
 class Owned extends Watched {
   override get body(): ReadableStream<Bytes> {
-    return this[NATIVE];
+    return Reflect.get(Response.prototype, 'body', this) as ReadableStream<Bytes>;
   }
 
   override bytes(): Promise<Bytes> {
