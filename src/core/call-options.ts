@@ -37,13 +37,10 @@ function nearer(own: unknown, above: unknown, short: string | undefined): unknow
 export const said = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 
-/** Bun's fetch has a `timeout` of its own. */
-const PLATFORMS = ['timeout'];
-
-/** An option of holdfast in the wrong place would be handed to the platform, which says nothing. */
+/** An option of holdfast in the wrong place would be handed to the platform, which says nothing. Bun has a `timeout` of its own. */
 export function checkPlace(extra: Readonly<Record<string, unknown>>, known: OptionTable): void {
   for (const name in extra)
-    if (known.has(name) && !PLATFORMS.includes(name))
+    if (known.has(name) && name !== 'timeout')
       throw new ConfigurationError(
         name,
         extra[name],

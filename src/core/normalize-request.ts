@@ -58,7 +58,6 @@ const KEPT_BY_REQUEST: ReadonlySet<string> = new Set([
   'signal',
   'window',
   'duplex',
-  'holdfast',
 ]);
 
 /**
@@ -74,8 +73,17 @@ export function normalizeRequest(
   const given = input instanceof Request ? input : undefined;
   if (!init) return { outgoing: bare(given ?? input), signal: given?.signal, init: NOTHING };
   // The platform reads names that are not an object's own, too: those of a `Request`, or of a class.
-  const { signal = given?.signal, ...rest } = isPlain(init) ? init : ownNames(init);
-  const outgoing = isBare(rest)
+  const { signal = given?.signal, holdfast: _, ...rest } = isPlain(init) ? init : ownNames(init);
+  let extra: Record<string, unknown> | undefined;
+  /** Nothing in the options changes the request itself. */
+  let isBare = true;
+  for (const name in rest)
+    if (KEPT_BY_REQUEST.has(name)) isBare = false;
+    else {
+      extra ??= {};
+      extra[name] = (rest as Record<string, unknown>)[name];
+    }
+  const outgoing = isBare
     ? bare(input)
     : lazy(
         rememberBody(
@@ -83,7 +91,7 @@ export function normalizeRequest(
           init.body ?? (given ? undefined : null),
         ),
       );
-  return { outgoing, signal: signal ?? undefined, init: unkept(rest) };
+  return { outgoing, signal: signal ?? undefined, init: extra ?? NOTHING };
 }
 
 const lazy = (request: Request): LazyRequest => new LazyRequest(request.url, request);
@@ -135,20 +143,4 @@ function made(input: Request | string | URL, init?: RequestInit): Request {
 function usable(request: Request): Request {
   if (request.bodyUsed) throw new TypeError('the body of this request has been used already');
   return request;
-}
-
-/** Nothing in the options changes the request itself. */
-const isBare = (init: object): boolean => {
-  for (const name in init) if (KEPT_BY_REQUEST.has(name) && name !== 'holdfast') return false;
-  return true;
-};
-
-function unkept(init: object): Readonly<Record<string, unknown>> {
-  let extra: Record<string, unknown> | undefined;
-  for (const name in init)
-    if (!KEPT_BY_REQUEST.has(name)) {
-      extra ??= {};
-      extra[name] = (init as Record<string, unknown>)[name];
-    }
-  return extra ?? NOTHING;
 }

@@ -132,8 +132,7 @@ async function broken(
 /** As browsers reject when there is no connection. */
 const refused = (): TypeError => new TypeError('Failed to fetch');
 
-const aborted = (signal: AbortSignal): Promise<never> =>
-  pause(Number.POSITIVE_INFINITY, signal) as Promise<never>;
+const aborted = (signal: AbortSignal): Promise<never> => pause(Infinity, signal) as Promise<never>;
 
 /** @throws the reason of the signal. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
 import type { BodyWatcher, WatchedBody } from '../core/body/body.ts';
-import { hasBody, knownSize, LARGE_UPLOAD } from '../core/body/request-body.ts';
+import { knownSize, LARGE_UPLOAD } from '../core/body/request-body.ts';
 import { watchBody } from '../core/body/watched-response.ts';
 import { type Call, named, type Policy } from '../core/contract.ts';
 import { TimeoutError } from '../core/errors.ts';
@@ -58,7 +58,7 @@ export function readLimits(base: unknown, own: unknown = base): Limits {
 }
 
 const isLargeUpload = ({ outgoing }: Run): boolean =>
-  outgoing.isMade && hasBody(outgoing.request) && (knownSize(outgoing.request) ?? Infinity) > LARGE_UPLOAD;
+  outgoing.isMade && (knownSize(outgoing.request) ?? Infinity) > LARGE_UPLOAD;
 
 /**
  * Bounds the whole call until its response is returned: attempts, backoff and queues.

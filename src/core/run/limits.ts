@@ -22,7 +22,7 @@ export class Limits {
   readonly #clock: Clock;
   innermost: Limit | undefined;
   #cancelAlarm: (() => void) | undefined;
-  #alarmAt = Number.POSITIVE_INFINITY;
+  #alarmAt = Infinity;
 
   constructor(run: BoundedRun) {
     this.#run = run;
@@ -46,7 +46,7 @@ export class Limits {
 
   disarm(): void {
     this.#cancelAlarm?.();
-    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#alarmAt = Infinity;
   }
 
   /** Called when the run begins to wait. */
@@ -64,13 +64,13 @@ export class Limits {
   }
 
   #ring(): void {
-    this.#alarmAt = Number.POSITIVE_INFINITY;
+    this.#alarmAt = Infinity;
     const now = this.#clock.ticks();
     let passed: Limit | undefined;
     // Timers may fire a fraction of a millisecond early. Of limits that passed together, the outermost counts.
     for (let limit = this.innermost; limit; limit = limit.outer) if (limit.passesAt - now < 1) passed = limit;
     if (passed) {
-      passed.passesAt = Number.POSITIVE_INFINITY;
+      passed.passesAt = Infinity;
       let error: unknown;
       try {
         error = passed.onLimit(this.#run, passed.ms);

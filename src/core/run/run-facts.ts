@@ -64,7 +64,7 @@ export abstract class RunFacts {
   }
 
   get deadline(): number {
-    return this.call.deadline ?? Number.POSITIVE_INFINITY;
+    return this.call.deadline ?? Infinity;
   }
 
   set deadline(deadline) {

@@ -33,7 +33,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   /** The stage at `at` has been left, and does its work. */
   #isWorking = false;
   /** The level down to which the run was ended, and why. */
-  protected endedAt = Number.POSITIVE_INFINITY;
+  protected endedAt = Infinity;
   #endedBy: unknown;
   protected limits: Limits | undefined;
   #wait: Wait | undefined;
@@ -72,7 +72,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   }
 
   limit(ms: number, onLimit: OnLimit): void {
-    if (ms === Number.POSITIVE_INFINITY) return;
+    if (ms === Infinity) return;
     this.limits ??= new Limits(this);
     this.limits.add(this.level, ms, onLimit, this.ticks);
   }
@@ -216,7 +216,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
       if (next !== 'repeat') return this.leave();
       this.#isWorking = false;
       this.#inFlight = undefined;
-      this.endedAt = Number.POSITIVE_INFINITY;
+      this.endedAt = Infinity;
       this.response = undefined;
       this.error = undefined;
       this.#enter();
@@ -261,7 +261,6 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
   /** Ends the passage through a stage. */
   #settle(at: number, how: PassageOutcome, error: unknown = this.error): void {
     const memory = this.memories[at];
-    if (memory === OUT) return;
     this.memories[at] = OUT;
     settle(this.segment.stages[at] as Stage, this, memory, how, error);
   }

@@ -28,7 +28,7 @@ export class Wait {
         end(() => reject(reason));
       };
       const cancel =
-        ms !== Number.POSITIVE_INFINITY &&
+        ms !== Infinity &&
         clock.after(ms, () => {
           if (work) stop(new DeadlineError(`no result in ${ms} ms`));
           else end(() => resolve(undefined as T));

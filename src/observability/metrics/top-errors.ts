@@ -48,7 +48,7 @@ export class TopErrors {
 
   /** @returns the count of the one that went: the new one may have been as frequent. */
   #makeRoom(): number {
-    let [rarest, least] = ['', Number.POSITIVE_INFINITY];
+    let [rarest, least] = ['', Infinity];
     for (const [name, { count }] of this.#kinds) if (count < least) [rarest, least] = [name, count];
     this.#kinds.delete(rarest);
     return least;

@@ -1,7 +1,6 @@
-import type { BodyOutcome } from '../../core/body/body.ts';
 import { readUpTo } from '../../core/body/read-body.ts';
 import { createResponse, responseMetadata } from '../../core/body/response.ts';
-import { watchBody } from '../../core/body/watched-response.ts';
+import { isBodiless, watchBody } from '../../core/body/watched-response.ts';
 import type { Run } from '../../core/stage.ts';
 import { DeadlineError } from '../../primitives/clock.ts';
 import type { Bytes } from '../../primitives/units.ts';
@@ -27,12 +26,9 @@ export interface SetAside {
  * the response is there if nothing more can be sent.
  */
 export function setAside(response: Response): SetAside {
-  let bytes: Bytes | null | undefined;
-  const settled = (how: BodyOutcome): void => {
-    if (how === 'none') bytes = null;
-  };
+  let bytes: Bytes | null | undefined = isBodiless(response) ? null : undefined;
   // A hook may have read it. Not through `response.body`: making that stream costs more than the read.
-  const body = response.bodyUsed ? undefined : watchBody(response, { settled });
+  const body = response.bodyUsed ? undefined : watchBody(response, {});
   let isDropped = false;
   const read = async (): Promise<void> => {
     if (!body) return;

@@ -40,14 +40,10 @@ export async function takeBody(
   const goesOn = (length: number): boolean => length <= bodyLimit && clock.ticks() - began < longest;
   let isEnded = false;
   try {
-    run.response = await run.wait(
-      Number.POSITIVE_INFINITY,
-      buffered(response, body, goesOn, whole),
-      (reason) => {
-        isEnded = true;
-        body.break(reason);
-      },
-    );
+    run.response = await run.wait(Infinity, buffered(response, body, goesOn, whole), (reason) => {
+      isEnded = true;
+      body.break(reason);
+    });
   } catch (error) {
     // The run has gone on without this attempt.
     if (isEnded) throw error;
