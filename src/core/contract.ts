@@ -1,3 +1,4 @@
+import type { Background } from '../primitives/background.ts';
 import type { Credentials, Handler, PipelineContext } from './call.ts';
 import type { RunCapabilities, Start } from './run/segment.ts';
 import type { Stage } from './stage.ts';
@@ -21,6 +22,8 @@ export type Policy = Stage | Wrapper;
 export interface Capabilities extends RunCapabilities {
   /** Handlers of what is inside, for wrappers and for stages that send requests of their own. */
   readonly compose?: Compose;
+  /** Work that outlives its call, for policies that have some. */
+  readonly Background?: new () => Background;
   /** The user of each call, for policies that keep or share data. */
   readonly users?: (policies: readonly Policy[], partition: Partition) => Users;
 }

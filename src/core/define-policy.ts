@@ -1,3 +1,4 @@
+import { Background } from '../primitives/background.ts';
 import { ownBody } from './body/watched-response.ts';
 import { type Capabilities, named, type Policy, type Wrapper } from './contract.ts';
 import { composeWrappers } from './run/compose-wrappers.ts';
@@ -9,6 +10,7 @@ import { usersOf } from './user.ts';
 export const EVERYTHING: Capabilities = {
   compose: composeWrappers,
   users: usersOf,
+  Background,
   Run: DetachableRun,
   ownBody,
 };

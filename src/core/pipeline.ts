@@ -1,5 +1,5 @@
 import { createAborter, ShutdownSignal } from '../primitives/abort.ts';
-import { Emitter, notify } from '../primitives/emitter.ts';
+import { Emitter } from '../primitives/emitter.ts';
 import { type Match, matches, originOf } from '../primitives/request.ts';
 import { expected, isObject, ofType, urlMatchRule, wellFormedString } from '../primitives/validate.ts';
 import { checkOptions, checkPlace, knownOf, said, settledOptions } from './call-options.ts';
@@ -56,9 +56,6 @@ export interface PipelineOptions<Options extends object = CallOptions> {
   readonly [BASE_URL]?: string;
 }
 
-/** How long `close()` waits for background work, in ms: all of it has been aborted. */
-const CLOSE_TIMEOUT = 10_000;
-
 /** A fetch with policies around it. */
 export interface HoldfastFetch<Options extends object = CallOptions> {
   (input: Request | string | URL, init?: HoldfastInit<Options>): Promise<Response>;
@@ -112,7 +109,7 @@ export function createPipeline<Options extends object>(
   const { name = 'default', onEvent, routes = [], waitUntil = () => {} } = options;
   const known = knownOf(policies);
   const able = Object.assign({}, capabilities, ...policies.map((policy) => traitsOf(policy).brings));
-  const { compose = composeStages, users: usersOf = () => NO_USERS } = able as Capabilities;
+  const { compose = composeStages, users: usersOf = () => NO_USERS, Background } = able as Capabilities;
   const users = usersOf(policies, options.partition);
   const rules = expected('a list', Array.isArray(routes), routes, 'routes').map((given, at) => {
     const { match, ...route } = expected('an object with a match', isObject(given), given, 'routes');
@@ -127,7 +124,7 @@ export function createPipeline<Options extends object>(
 
   const host: Host = { ...systemHost, ...options.host };
   const closing = new ShutdownSignal();
-  const background = new Set<Promise<unknown>>();
+  const background = Background && new Background();
   let overall: CallOptions = {};
   let calls = 0;
   let prefix: string | undefined;
@@ -135,13 +132,8 @@ export function createPipeline<Options extends object>(
   const events = new Emitter<HoldfastEvent>();
   const emit = (event: HoldfastEvent): void => events.emit(event);
   if (onEvent) events.subscribe(onEvent, 'onEvent');
-  const trackBackground = (taken: (work: Promise<unknown>) => void) => (work: Promise<unknown>) => {
-    const ended = work.catch(() => {}).finally(() => background.delete(ended));
-    background.add(ended);
-    // An event of a service worker that is over takes no more work, and throws.
-    notify(taken, ended);
-  };
-  const outliveByDefault = trackBackground(waitUntil);
+  const registering = (taken: typeof waitUntil) => background?.registering(taken) ?? taken;
+  const registersByDefault = registering(waitUntil);
 
   const idPrefix = (): string => {
     prefix ??= host.random().toString(36).slice(2, 10);
@@ -165,9 +157,7 @@ export function createPipeline<Options extends object>(
       attempts: [],
       // Without a listener, a call builds no event.
       emit: events.hasListeners ? emit : undefined,
-      waitUntil: options.waitUntil
-        ? trackBackground(options.waitUntil as typeof waitUntil)
-        : outliveByDefault,
+      waitUntil: options.waitUntil ? registering(options.waitUntil as typeof waitUntil) : registersByDefault,
     };
   };
 
@@ -235,13 +225,7 @@ export function createPipeline<Options extends object>(
 
   const close = async (): Promise<void> => {
     closing.close(new ClosedError());
-    // The close does not wait longer for a store that hangs.
-    let cancel = (): void => {};
-    const timeout = new Promise<void>((give) => {
-      cancel = host.clock.after(CLOSE_TIMEOUT, give, { background: true });
-    });
-    await Promise.race([Promise.all(background), timeout]);
-    cancel();
+    await background?.ended(host.clock);
   };
   wrappedFetches.add(fetch);
   return Object.assign(fetch, {

@@ -5,6 +5,7 @@ import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import { type Leaving, type Run, type Stage, stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
 import { usersOf } from '../../core/user.ts';
+import { Background } from '../../primitives/background.ts';
 import { addFacts, isFailure } from '../../primitives/failure.ts';
 import { originOf } from '../../primitives/request.ts';
 import { AuthError, SIGNED_OUT } from './error.ts';
@@ -117,7 +118,7 @@ export function auth<S extends AuthScheme, User extends (() => string | undefine
   const traits: Partial<PolicyTraits> = {
     switchOnly: true,
     needsPartition,
-    brings: { compose: composeWrappers, users: usersOf },
+    brings: { compose: composeWrappers, users: usersOf, Background },
     credentials: { origins, vary: source.varies },
     ...(user && { partition: user }),
     signOut: async ({ partition }) => {

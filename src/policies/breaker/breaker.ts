@@ -1,6 +1,7 @@
 import type { Clock, Handler, PipelineContext } from '../../core/contract.ts';
 import { composeWrappers } from '../../core/run/compose-wrappers.ts';
 import type { Stage } from '../../core/stage.ts';
+import { Background } from '../../primitives/background.ts';
 import { Emitter } from '../../primitives/emitter.ts';
 import type { Duration } from '../../primitives/units.ts';
 import {
@@ -151,7 +152,7 @@ export function breaker(options: BreakerOptions = {}): Breaker {
         return work;
       },
     },
-    { compose: composeWrappers },
+    { compose: composeWrappers, Background },
   );
 
   return Object.assign(policy, {

@@ -4,6 +4,7 @@ import { DetachableRun } from '../../core/run/detachable-run.ts';
 import type { Stage } from '../../core/stage.ts';
 import type { Store } from '../../core/store.ts';
 import { usersOf } from '../../core/user.ts';
+import { Background } from '../../primitives/background.ts';
 import { singleFlight } from '../dedupe.ts';
 import { type CacheManagement, createCacheApi } from './admin.ts';
 import { Silences } from './background.ts';
@@ -36,7 +37,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   const policy = Object.assign(outer, manage);
   return named('staleCache', policy, {
     needsPartition: true,
-    brings: { compose: composeWrappers, Run: DetachableRun, users: usersOf },
+    brings: { compose: composeWrappers, Run: DetachableRun, users: usersOf, Background },
     signOut: async ({ partition }) => ({ cached: await manage.clear({ partition }) }),
     stages: [policy, sharing(cache), originRequest(cache, silences)].map((each) => named('staleCache', each)),
   });

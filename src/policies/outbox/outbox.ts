@@ -5,6 +5,7 @@ import type { AtomicStore } from '../../core/store.ts';
 import { currentPartition, usersOf } from '../../core/user.ts';
 import { SAFE_METHODS } from '../../http/idempotency.ts';
 import { createAborter } from '../../primitives/abort.ts';
+import { Background } from '../../primitives/background.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { matches } from '../../primitives/request.ts';
 import { ofType } from '../../primitives/validate.ts';
@@ -172,7 +173,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
   return Object.assign(
     named('outbox', policy, {
       needsPartition: true,
-      brings: { compose: composeWrappers, users: usersOf },
+      brings: { compose: composeWrappers, users: usersOf, Background },
       signOut: async ({ partition, undelivered }) => {
         const mine = open();
         if (undelivered === 'remove') return { undelivered: await clear(partition, mine) };
