@@ -115,7 +115,13 @@ export class Transport implements Inside {
   }
 
   #failed(sending: Sending, cause: unknown): unknown {
-    const error = translated(cause, sending, !this.#fetch && !sending.call.transport);
+    const { signal, outgoing, call } = sending;
+    let error = cause;
+    // WebKit rejects with an AbortError of its own, and not with the reason.
+    if (signal.aborted) error = signal.reason;
+    // A transport of the application's own may have bugs.
+    else if (!(call.transport ?? this.#fetch) || saysNetwork(cause))
+      error = asNetworkError(cause, { request: outgoing, callId: call.id, origin: call.origin });
     log(sending, undefined, nameOf(error));
     return error;
   }
@@ -160,14 +166,6 @@ const nameOf = (error: unknown): string =>
     : error instanceof Error || error instanceof DOMException
       ? error.name
       : typeof error;
-
-function translated(cause: unknown, sending: Sending, isPlatforms: boolean): unknown {
-  const { signal, outgoing, call } = sending;
-  // WebKit rejects with an AbortError of its own, and not with the reason.
-  if (signal.aborted) return signal.reason;
-  if (!isPlatforms && !saysNetwork(cause)) return cause;
-  return asNetworkError(cause, { request: outgoing, callId: call.id, origin: call.origin });
-}
 
 /** An origin that says its response came from our cache must not be believed. */
 function withoutMark(response: Response): Response {
