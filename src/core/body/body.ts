@@ -1,6 +1,6 @@
 import type { Bytes } from '../../primitives/units.ts';
 import { asNetworkError } from '../errors.ts';
-import { noteSettled, onAbandoned } from './unread.ts';
+import { noteSettled } from './unread.ts';
 
 /** How a response ended: the call is settled only then. */
 export type BodyOutcome = 'none' | 'ended' | 'broken' | 'cancelled';
@@ -97,7 +97,7 @@ export class Body implements WatchedBody {
   readonly state: BodyState;
   native: BodySource;
   #reader: ReturnType<BodySource['getReader']> | undefined;
-  #stream: ReadableStream<Bytes> | undefined;
+  handedOut: ReadableStream<Bytes> | undefined;
   /** Only a response refers to the stream. */
   isReleased = false;
   #read = 0;
@@ -115,7 +115,7 @@ export class Body implements WatchedBody {
   }
 
   get locked(): boolean {
-    return (this.#stream ?? this.native).locked;
+    return (this.handedOut ?? this.native).locked;
   }
 
   get failedBeforeRead(): boolean {
@@ -124,17 +124,8 @@ export class Body implements WatchedBody {
 
   /** What `response.body` is: it reads only when it is read, so the platform's stream stays free to be cloned. */
   get stream(): ReadableStream<Bytes> {
-    this.#stream ??= streamOf(this);
-    return this.#stream;
-  }
-
-  /** A stream for a response that keeps it alive by itself: when it is collected, so is every reader. */
-  release(): ReadableStream<Bytes> {
-    this.#stream = undefined;
-    this.isReleased = true;
-    // Not the response, which may be collected while the platform reads the stream; nor the stream, of which Chromium drops
-    // the object that scripts see and makes it anew.
-    return streamOf(this, (source) => onAbandoned(source, this));
+    this.handedOut ??= streamOf(this);
+    return this.handedOut;
   }
 
   read(): Promise<ReadResult> {
@@ -178,7 +169,7 @@ export class Body implements WatchedBody {
   }
 
   /** Reads all; through the stream that was handed out, if any, so that its lock is right. */
-  readAll(stream = this.#stream): Promise<Bytes> {
+  readAll(stream = this.handedOut): Promise<Bytes> {
     this.wantWhole();
     const reader = stream?.getReader() ?? this;
     let chunks: Bytes[] | undefined;
@@ -226,7 +217,7 @@ export class Body implements WatchedBody {
   abandoned(): void {
     if (this.isReleased) this.cancel().catch(() => {});
     // A script may hold the stream. The platform may read by itself: its stream is left to it.
-    else if (!this.#stream && !this.#reader) this.#leave();
+    else if (!this.handedOut && !this.#reader) this.#leave();
   }
 
   #notifyChunk(bytes: Bytes): void {
@@ -241,7 +232,7 @@ export class Body implements WatchedBody {
 }
 
 /** @param made Receives an object that lives exactly as long as the stream may be read. */
-function streamOf(body: Body, made = (_source: object): void => {}): ReadableStream<Bytes> {
+export function streamOf(body: Body, made = (_source: object): void => {}): ReadableStream<Bytes> {
   const source = {
     async pull(controller: ReadableStreamDefaultController<Bytes> | ReadableByteStreamController) {
       let { done, value } = await body.read();

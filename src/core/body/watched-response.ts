@@ -1,5 +1,5 @@
 import type { Bytes } from '../../primitives/units.ts';
-import { Body, type BodyState, type BodyWatcher, type WatchedBody } from './body.ts';
+import { Body, type BodyState, type BodyWatcher, streamOf, type WatchedBody } from './body.ts';
 import { createResponse, hasConstructibleStatus, responseMetadata } from './response.ts';
 import { onAbandoned } from './unread.ts';
 
@@ -44,7 +44,13 @@ export function ownBody(response: Response, watcher: BodyWatcher): Response {
     onAbandoned(response, body);
     return response;
   }
-  const handedOn = createResponse(body.release(), responseMetadata(response), response.headers) as Owned;
+  // A stream that its response keeps alive by itself: when that is collected, so is every reader.
+  body.handedOut = undefined;
+  body.isReleased = true;
+  // Not the response, which may be collected while the platform reads the stream; nor the stream, of which Chromium drops
+  // the object that scripts see and makes it anew.
+  const stream = streamOf(body, (source) => onAbandoned(source, body));
+  const handedOn = createResponse(stream, responseMetadata(response), response.headers) as Owned;
   Object.setPrototypeOf(handedOn, Owned.prototype);
   handedOn[BODY] = body;
   return handedOn;
