@@ -12,8 +12,6 @@ import type { Start } from './run/segment.ts';
 /** The end of a call: the signal that its policies follow, and what leaves the signals of others when it has settled. */
 export interface CallEnd {
   readonly signal: AbortSignal;
-  /** In Node, the signal of a `Request` that was collected does not abort any more. */
-  readonly outgoing: LazyRequest;
   release(): void;
 }
 
@@ -22,14 +20,12 @@ export function linked(
   caller: AbortSignal | undefined,
   closing: ShutdownSignal,
   { canShareIO }: Host,
-  outgoing: LazyRequest,
 ): CallEnd {
   const own = createAborter();
   const unfollow = [canShareIO ? follow(closing.signal, own.abort) : closing.subscribe(own.abort)];
   if (caller) unfollow.push(follow(caller, own.abort));
   return {
     signal: own.signal,
-    outgoing,
     release: () => {
       for (const end of unfollow) end();
     },
@@ -53,6 +49,7 @@ export const perform = (
 
 /** The end of a call, and then of its body, which the call's signal breaks. */
 class UnderWay implements Receiver, BodyWatcher {
+  /** Kept also because in Node, the signal of a `Request` that was collected does not abort any more. */
   readonly #outgoing: LazyRequest;
   readonly #call: Call;
   readonly #end: CallEnd | undefined;

@@ -135,16 +135,12 @@ export function createPipeline<Options extends object>(
   const registering = (taken: typeof waitUntil) => background?.registering(taken) ?? taken;
   const registersByDefault = registering(waitUntil);
 
-  const idPrefix = (): string => {
-    prefix ??= host.random().toString(36).slice(2, 10);
-    return prefix;
-  };
-
   const newCall = (of: NewCall): Call => {
     const { options = overall } = of;
+    // A Worker has no random numbers while it starts.
+    prefix ??= host.random().toString(36).slice(2, 10);
     return {
-      // A Worker has no random numbers while it starts: the prefix is made with the first call.
-      id: `${idPrefix()}-${++calls}`,
+      id: `${prefix}-${++calls}`,
       origin: of.origin,
       partition: of.partition ?? '',
       isSignedOut: of.partition === undefined,
@@ -209,7 +205,7 @@ export function createPipeline<Options extends object>(
       const partition = users.current();
       const merged = settled(own, outgoing.url);
       // Where I/O belongs to one request, so do signals.
-      const end = signal || !host.canShareIO ? linked(signal, closing, host, outgoing) : undefined;
+      const end = signal || !host.canShareIO ? linked(signal, closing, host) : undefined;
       const call = newCall({
         origin: originOf(outgoing.url),
         partition,
