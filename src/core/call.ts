@@ -108,7 +108,7 @@ export interface PipelineContext {
   /** A write to an origin has succeeded: no read joins one that began before. Set by `dedupe`, for writes that bypass it. */
   outdates?: (origin: string) => void;
   /** Emits what happened outside any call. */
-  readonly emit?: ((event: HoldfastEvent) => void) | undefined;
+  readonly emit: (event: HoldfastEvent) => void;
   /** A call that no caller waits for. It ends with `signal`, by default with the pipeline. */
   background(of: BackgroundCall): Call;
 }

@@ -178,7 +178,7 @@ export class RefreshCoordinator {
     const failure = { ...outcome.failure, retryAt };
     state.failed = { failure, until: clock.ticks() + delay, isOffline: !connectivity.state };
     const [origin = ''] = this.#settings.origins;
-    caller.pipeline.emit?.({ type: 'token-refresh-failed', origin, code, transient, retryAt });
+    caller.pipeline.emit({ type: 'token-refresh-failed', origin, code, transient, retryAt });
     return { failure };
   }
 }

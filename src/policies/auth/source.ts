@@ -78,7 +78,7 @@ export class AttachedPipelines {
   }
 
   emit(event: HoldfastEvent): void {
-    for (const pipeline of this.#pipelines) pipeline.emit?.(event);
+    for (const pipeline of this.#pipelines) pipeline.emit(event);
   }
 
   /** Entries that wait for credentials may go on. */

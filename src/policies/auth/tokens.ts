@@ -197,6 +197,6 @@ export class StoredToken {
   }
 
   #failed(operation: string, error: unknown, pipeline: PipelineContext): void {
-    pipeline.emit?.({ type: 'store-failed', store: this.#settings.store?.name ?? '', operation, error });
+    pipeline.emit({ type: 'store-failed', store: this.#settings.store?.name ?? '', operation, error });
   }
 }

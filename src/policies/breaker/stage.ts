@@ -22,7 +22,7 @@ export function plainBreaker(options: PlainBreakerOptions = {}): Stage {
 /** The hooks of every breaker: admit runs, and count their outcomes for or against the origin and the path. */
 export function breakerHooks(settings: PlainSettings, circuits: Circuits, extension: Extension = {}): Hooks {
   const { admit, wait } = admission(circuits, settings.maxWait, extension);
-  const emitters = new Set<NonNullable<PipelineContext['emit']>>();
+  const emitters = new Set<PipelineContext['emit']>();
 
   circuits.changed = (circuit, from) => {
     wake(circuit);
@@ -53,7 +53,6 @@ export function breakerHooks(settings: PlainSettings, circuits: Circuits, extens
 
   return {
     attach({ emit, onClose }) {
-      if (!emit) return;
       emitters.add(emit);
       onClose(() => emitters.delete(emit));
     },

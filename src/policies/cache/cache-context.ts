@@ -148,13 +148,13 @@ export class Cache {
   }
 
   emit(event: HoldfastEvent): void {
-    for (const { emit } of this.#pipelines.keys()) emit?.(event);
+    for (const { emit } of this.#pipelines.keys()) emit(event);
   }
 
   /** A newer response is cached than callers of this partition have. */
   updated({ partition, url }: { readonly partition: string | undefined; readonly url: string }): void {
     for (const each of this.#pipelines.keys())
-      if (isCurrentPartition(each, partition)) each.emit?.({ type: 'cache-updated', url });
+      if (isCurrentPartition(each, partition)) each.emit({ type: 'cache-updated', url });
   }
 
   discarded(reason: 'incomplete' | 'too-large' | 'unreadable' | 'other-user', url?: string): void {

@@ -93,7 +93,7 @@ export function createContext(
   const unfollow = store.onVanished?.(() => {
     // Else no later page could read what this one accepts from now on.
     encryption?.restore?.();
-    pipeline.emit?.({ type: 'storage-vanished', store: store.name });
+    pipeline.emit({ type: 'storage-vanished', store: store.name });
   });
   if (unfollow) pipeline.onClose(unfollow);
 

@@ -97,7 +97,7 @@ export class OutboxEvents {
   /** Emits an event of a user. */
   emitOf(partition: string, event: OutboxEvent, key?: string, result?: ResultWithBody): void {
     this.#outdate(event);
-    this.#pipeline.emit?.(event);
+    this.#pipeline.emit(event);
     this.#dispatch({ event, partition, key, result, remote: false });
     if (!this.#pipeline.signal.aborted)
       this.#channel?.post({ event, partition, key } satisfies OutboxMessage);

@@ -29,6 +29,7 @@ function otherTab({ store, host }: Page) {
     signal: end.signal,
     onClose: (listener: () => void) => end.signal.addEventListener('abort', listener),
     partition: () => 'ann',
+    emit: () => {},
   } as unknown as PipelineContext;
   const queue = new Queue('default', readOutboxOptions({}, store));
   return { queue, events: new OutboxEvents(pipeline, store) };
