@@ -137,7 +137,7 @@ export function asNetworkError(error: unknown, facts: Partial<Facts> = {}): unkn
 
 /** What engines say when the network failed. */
 const FAILED =
-  /^ ?(network ?error|a network error|failed to fetch|fetch failed|load failed|response served by service worker|network request failed|network connection lost|terminated|error sending request|unable to connect|the internet connection|the socket connection|connection )/i;
+  /^ ?((a )?network ?error|failed to fetch|(fetch|load) failed|response served by service worker|network (request failed|connection lost)|terminated|error sending request|unable to connect|(the (internet|socket) )?connection )/i;
 
 /** Whether an error is known for one of the network, and not for a bug of a transport. */
 export const saysNetwork = (error: unknown): boolean =>
