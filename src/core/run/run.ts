@@ -6,7 +6,7 @@ import type { Call, PipelineContext, Receiver } from '../call.ts';
 import type { Leaving, OnLimit, PassageOutcome, Run, Stage } from '../stage.ts';
 import { GONE, InFlight } from './in-flight.ts';
 import { Limits } from './limits.ts';
-import { OUT, Passages, settle } from './passages.ts';
+import { OUT, settle, watchPassages } from './passages.ts';
 import { RunFacts } from './run-facts.ts';
 import type { Segment } from './segment.ts';
 import { Wait } from './wait.ts';
@@ -275,7 +275,7 @@ export class SegmentRun extends RunFacts implements Run, Receiver {
     if (!this.response) return;
     const memories = from === 0 ? this.memories : this.memories.splice(from);
     const attempt = this.ownsAttempt ? this.#inFlight : undefined;
-    this.response = new Passages(this, this.segment, memories, from, attempt).watch(this.response);
+    this.response = watchPassages(this.response, this, this.segment, memories, from, attempt);
   }
 
   #end(): void {
