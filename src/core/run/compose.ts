@@ -4,16 +4,17 @@ import type { Inside } from '../transport.ts';
 import { SegmentRun } from './run.ts';
 import type { RunCapabilities, Segment, Start } from './segment.ts';
 
-/** For policies of which none is a wrapper: one segment. */
+/**
+ * For policies of which none is a wrapper: one segment. A stage that sends requests of its own brings `composeWrappers`, which gives
+ * it a handler of what is inside it.
+ */
 export const composeStages: Compose = (policies, inside, pipeline, capabilities) => {
   const segment = segmentOf(separate(policies) as Stage[], inside, pipeline, capabilities);
-  for (const each of segment.stages) each.attach?.(pipeline, alone);
+  for (const each of segment.stages) each.attach?.(pipeline, NONE);
   return startOf(segment);
 };
 
-const alone = (): never => {
-  throw new Error('a stage that sends requests of its own brings `composeWrappers`');
-};
+const NONE = undefined as never;
 
 /** The policies, each of one stage or a wrapper. */
 export const separate = (policies: readonly Policy[]): Policy[] =>
