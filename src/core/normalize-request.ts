@@ -1,6 +1,7 @@
 import { withoutQueries, withoutQuery } from '../primitives/failure.ts';
 import { LazyRequest } from '../primitives/request.ts';
 import { rememberBody } from './body/request-body.ts';
+import { usedBody } from './body/watched-response.ts';
 import type { Call, CallOptions } from './call.ts';
 import { NOTHING } from './transport.ts';
 
@@ -141,6 +142,6 @@ function made(input: Request | string | URL, init?: RequestInit): Request {
 
 /** The platform would say so only when the request is sent, after all that comes before. */
 function usable(request: Request): Request {
-  if (request.bodyUsed) throw new TypeError('the body of this request has been used already');
+  if (request.bodyUsed) throw usedBody();
   return request;
 }

@@ -149,4 +149,4 @@ class Owned extends Watched {
   }
 }
 
-export const usedBody = (): TypeError => new TypeError('the body has been read already, or is locked');
+export const usedBody = (): TypeError => new TypeError('the body has been used already, or is locked');
