@@ -1,7 +1,7 @@
 import { CircuitOpenError } from '../../core/errors.ts';
 import type { Run } from '../../core/stage.ts';
 import { type Circuit, type CircuitState, freeAt, release, retryIn, wake } from './circuit.ts';
-import type { Circuits } from './circuits.ts';
+import type { Circuits } from './transitions.ts';
 
 /** If calls may not wait for one another (Workers), each checks the circuit again after this time, in ms. */
 const POLL_INTERVAL = 100;

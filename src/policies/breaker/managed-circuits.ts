@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/contract.ts';
 import { ConfigurationError } from '../../primitives/failure.ts';
 import { type Circuit, type CircuitState, retryIn } from './circuit.ts';
-import { Circuits } from './circuits.ts';
 import type { PlainSettings } from './plain-options.ts';
+import { Circuits } from './transitions.ts';
 
 export interface CircuitInfo {
   readonly state: CircuitState;

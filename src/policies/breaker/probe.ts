@@ -4,7 +4,7 @@ import type { Run } from '../../core/stage.ts';
 import { isOriginFailure } from '../../http/status.ts';
 import { createAborter, follow } from '../../primitives/abort.ts';
 import { type Circuit, release } from './circuit.ts';
-import type { Circuits } from './circuits.ts';
+import type { Circuits } from './transitions.ts';
 
 /** Where and how a probe of its own is sent. */
 export interface ProbeTarget {

@@ -1,7 +1,7 @@
 import type { Run } from '../../core/stage.ts';
 import type { Passage } from './admission.ts';
 import type { Circuit } from './circuit.ts';
-import type { Circuits } from './circuits.ts';
+import type { Circuits } from './transitions.ts';
 
 /** The share of slow calls is taken of at least this many calls within this time in ms, and at most of so many. */
 const MIN_CALLS = 10;

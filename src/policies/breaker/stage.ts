@@ -5,8 +5,8 @@ import { isOriginFailure } from '../../http/status.ts';
 import { isFailure } from '../../primitives/failure.ts';
 import { admission, type Extension, letGo, type Passage, rejectionBy } from './admission.ts';
 import { wake } from './circuit.ts';
-import { Circuits } from './circuits.ts';
 import { type PlainBreakerOptions, type PlainSettings, readPlainBreakerOptions } from './plain-options.ts';
+import { Circuits } from './transitions.ts';
 
 type Hooks = Required<Pick<Stage<Passage>, 'attach' | 'enter' | 'leave' | 'settled' | 'recheck'>>;
 
