@@ -26,8 +26,8 @@ export interface ReplayOptions {
 
 export interface FlushOptions {
   /**
-   * Only entries that are due; the others go on waiting. `'retry-after'`: of those that are not, the ones whose origin has asked for
-   * the wait. Default false: all are sent now.
+   * `true`: only entries that are due. `'retry-after'`: also those that wait after a failure, but none whose origin has asked for the
+   * wait. Default `false`: all.
    */
   readonly due?: boolean | 'retry-after' | undefined;
   /** Starts no more attempts once it aborts. */
