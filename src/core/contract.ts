@@ -55,6 +55,8 @@ export interface PolicyTraits {
   /** The stages that it consists of, the outermost first, if it is more than one. Each has the same option. */
   readonly stages?: readonly Stage[];
   readonly brings?: Capabilities;
+  /** Reads its options of a route or a call. @throws {ConfigurationError} for wrong ones. */
+  readonly read?: (options: unknown) => unknown;
   /** A call may say `true` or `false` to it and nothing more. */
   readonly switchOnly?: boolean;
   /** It stores or shares data of a user: the pipeline must know the partition. */

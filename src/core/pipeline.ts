@@ -111,10 +111,18 @@ export function createPipeline<Options extends object>(
   const able = Object.assign({}, capabilities, ...policies.map((policy) => traitsOf(policy).brings));
   const { compose = composeStages, users: usersOf = () => NO_USERS, Background } = able as Capabilities;
   const users = usersOf(policies, options.partition);
+  /** What holds for many calls is read at once: a mistake in it shows before the first of them. */
+  const checkForAll = (given: CallOptions, place?: string): void => {
+    checkOptions(given, known, place);
+    for (const policy of policies) {
+      const { option, read } = traitsOf(policy);
+      if (given[option]) read?.(given[option]);
+    }
+  };
   const rules = expected('a list', Array.isArray(routes), routes, 'routes').map((given, at) => {
     const { match, ...route } = expected('an object with a match', isObject(given), given, 'routes');
     urlMatchRule(match, 'routes.match');
-    checkOptions(route, known, `routes[${at}].`);
+    checkForAll(route, `routes[${at}].`);
     return { match, options: said(route) };
   });
   wellFormedString(name, 'name');
@@ -226,7 +234,7 @@ export function createPipeline<Options extends object>(
   wrappedFetches.add(fetch);
   return Object.assign(fetch, {
     configure(changes: Options) {
-      checkOptions(changes, known);
+      checkForAll(changes as CallOptions);
       overall = { ...overall, ...changes };
     },
     subscribe: (listener: (event: HoldfastEvent) => void) => events.subscribe(listener),

@@ -198,7 +198,7 @@ export function bulkhead(options: BulkheadOptions = {}): Bulkhead {
     settled: (_, passage) => release(passage),
   });
 
-  return Object.assign(named('bulkhead', policy, { brings: { ownBody } }), {
+  return Object.assign(named('bulkhead', policy, { read: rankOf, brings: { ownBody } }), {
     states() {
       const states: ReturnType<Bulkhead['states']> = {};
       for (const [origin, { inFlight, waiters }] of origins)

@@ -88,7 +88,7 @@ export function fallback(value: FallbackValue, options: FallbackOptions = {}): P
       if (allowsFallback(call, response ?? error, isFailed)) return () => respond(plan.with, run);
     },
   });
-  return named('fallback', policy);
+  return named('fallback', policy, { read: planOf });
 }
 
 const responder: Rule<Respond> = (value, option) => {

@@ -81,7 +81,7 @@ export function strategies(base: Strategies, options: StrategiesOptions = {}): P
       run.response = emptyResponse(url);
     },
   });
-  return named('strategies', policy);
+  return named('strategies', policy, { read: chosenBy });
 }
 
 const emptyResponse = (url: string): Response =>

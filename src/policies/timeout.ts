@@ -81,7 +81,7 @@ export function totalTimeout(base?: TimeoutOption): Policy {
         run.deadline = run.ticks + total;
       },
     }),
-    { option: 'timeout' },
+    { option: 'timeout', read: limits },
   );
 }
 
@@ -112,7 +112,7 @@ export function attemptTimeout(base?: TimeoutOption): Policy {
           new IdleLimit(idle, wholeOnly, call).begin(response);
       },
     }),
-    { option: 'timeout' },
+    { option: 'timeout', read: limits },
   );
 }
 

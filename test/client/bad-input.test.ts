@@ -8,10 +8,12 @@ import {
   createFetch,
   dedupe,
   type FetchOptions,
+  fallback,
   indexedDBStore,
   memoryStore,
   outbox,
   staleCache,
+  strategies,
 } from '../../src/index.ts';
 
 /** Each names the option, the value and what is allowed. */
@@ -62,6 +64,30 @@ describe('invalid input throws at once', () => {
   ])('configuration throws an error that names the option: %s', (_, run, message) => {
     expect(run).toThrow(message);
     expect(run).toThrow(expect.objectContaining({ code: 'configuration' }));
+  });
+
+  test.each<[FetchOptions, RegExp]>([
+    [{ retry: { limit: -1 } }, /retry\.limit: -1/],
+    [{ timeout: '5 s' as never }, /timeout\.attempt: '5 s'/],
+    [{ bulkhead: { priority: 'urgent' as never } }, /bulkhead\.priority: 'urgent'/],
+    [{ fallback: { methods: 'GET' as never } }, /fallback\.methods: 'GET'/],
+    [{ strategies: { network: 'again' as never } }, /strategies\.network: 'again'/],
+    [{ staleCache: { maxStale: '5 s' as never } }, /staleCache\.maxStale: '5 s'/],
+    [{ outbox: { lane: 5 as never } }, /outbox\.lane: 5/],
+  ])('also what a route or configure() gives to many calls: %j', (options, message) => {
+    const store = memoryStore();
+    const policies = {
+      partition: 'public',
+      bulkhead: bulkhead(),
+      fallback: fallback(() => undefined),
+      strategies: strategies({}),
+      staleCache: staleCache({ store }),
+      outbox: outbox({ store }),
+    };
+    expect(() => createFetch({ ...policies, routes: [{ match: '/', ...options }] })).toThrow(message);
+    const fetch = createFetch({ ...policies, outbox: outbox({ store }) });
+    expect(() => fetch.configure(options)).toThrow(message);
+    return fetch.close();
   });
 
   test.each<[FetchOptions, RegExp]>([

@@ -10,7 +10,7 @@ import { type CacheManagement, createCacheApi } from './admin.ts';
 import { Silences } from './background.ts';
 import { Cache } from './cache-context.ts';
 import { isRead, modes } from './modes.ts';
-import { readCacheOptions, type StaleCacheOptions } from './options.ts';
+import { readCacheOptions, readCallOptions, type StaleCacheOptions } from './options.ts';
 import { originRequest } from './origin-request.ts';
 
 export interface StaleCache extends Stage, CacheManagement {}
@@ -36,6 +36,7 @@ export function cachePolicy(options: StaleCacheOptions, defaultStore: () => Stor
   };
   const policy = Object.assign(outer, manage);
   return named('staleCache', policy, {
+    read: (own) => readCallOptions(own, settings),
     needsPartition: true,
     brings: { compose: composeWrappers, Run: DetachableRun, users: usersOf, Background },
     signOut: async ({ partition }) => ({ cached: await manage.clear({ partition }) }),

@@ -172,6 +172,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
 
   return Object.assign(
     named('outbox', policy, {
+      read: readCallOutbox,
       needsPartition: true,
       brings: { compose: composeWrappers, users: usersOf, Background },
       signOut: async ({ partition, undelivered }) => {

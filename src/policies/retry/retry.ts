@@ -74,6 +74,7 @@ export function retry(base: RetryOption = {}): Policy {
         };
       },
     }),
+    { read: planOf },
   );
 }
 
