@@ -52,9 +52,11 @@ async function accept(url: URL, write: RequestInit & { headers: Headers }): Prom
 
 /** The upstream's response to an accepted write; 202 as long as there is none. */
 async function accepted(id: string): Promise<Response> {
-  const pending = Response.json({ queued: true, id }, { status: 202 });
-  const after1s = new Promise<Response>((resolve) => setTimeout(resolve, 1000, pending));
-  return Promise.race([writes.result(id), after1s]);
+  const signal = AbortSignal.timeout(1000);
+  return writes.result(id, { signal }).catch((error) => {
+    if (!signal.aborted) throw error;
+    return Response.json({ queued: true, id }, { status: 202 });
+  });
 }
 
 // On a platform that starts a process only for an event, this event delivers. A server that always runs needs no cron.

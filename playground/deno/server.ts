@@ -67,10 +67,11 @@ async function accept(request: Request, shop: string): Promise<Response> {
 
 /** What the upstream has said to an order, or a 202 as long as it has not. */
 async function result(id: string): Promise<Response> {
-  const notYet = new Promise<Response>((done) =>
-    setTimeout(() => done(Response.json({ queued: true, id }, { status: 202 })), 1000),
-  );
-  const answer = await Promise.race([orders.result(id), notYet]);
+  const signal = AbortSignal.timeout(1000);
+  const answer = await orders.result(id, { signal }).catch((error) => {
+    if (!signal.aborted) throw error;
+    return Response.json({ queued: true, id }, { status: 202 });
+  });
   return handedOn(answer, await said(answer));
 }
 

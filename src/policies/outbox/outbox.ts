@@ -41,11 +41,13 @@ import {
   type FlushProgress,
   type LaneQuery,
   type ReplayOptions,
+  type ResultOptions,
   readClear,
   readFlush,
   readLaneQuery,
   readQuery,
   readReplay,
+  readResult,
 } from './queue/queries.ts';
 import { awaitResult, resultLost, toResponse, UndeliveredError } from './results.ts';
 
@@ -56,9 +58,10 @@ export interface Outbox<Meta = unknown> extends Stage {
   /**
    * The origin's response to a queued write: at once if it has come, else when it comes; also after a reload.
    *
+   * @param options.signal Ends the wait, and nothing else.
    * @throws {UndeliveredError} if the write became a dead letter without a response, was removed, or is not known.
    */
-  result(id: string): Promise<Response>;
+  result(id: string, options?: ResultOptions): Promise<Response>;
   /** A page of the current user's entries, oldest first; empty if no user is signed in. */
   entries(query?: EntriesQuery): Promise<OutboxEntry<Meta>[]>;
   /** How many entries of the current user wait or are dead letters, and how many of all users wait. No entry is read. */
@@ -185,12 +188,13 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     }),
     {
       idempotencyHeader: settings.idempotencyHeader,
-      async result(id: string) {
+      async result(id: string, options: ResultOptions = {}) {
+        const signal = readResult(options);
         const mine = open();
         const { queue, pipeline } = mine;
         const partition = pipeline.partition();
         const entry = await queue.find(partition, id);
-        if (entry) return toResponse(await awaitResult(entry, mine));
+        if (entry) return toResponse(await awaitResult(entry, mine, signal));
         const stored = await queue.result(await queue.keyOf(partition, id), partition);
         if (stored) return toResponse(stored);
         if (await queue.owner(partition, id)) throw resultLost(id);

@@ -1,6 +1,7 @@
 import { createResponse } from '../../core/body/response.ts';
 import { watchBody } from '../../core/body/watched-response.ts';
 import { SOURCE_HEADER } from '../../core/outcome.ts';
+import { follow } from '../../primitives/abort.ts';
 import { withDeadline } from '../../primitives/clock.ts';
 import { HoldfastError } from '../../primitives/failure.ts';
 import type { OutboxContext } from './context.ts';
@@ -110,12 +111,20 @@ export function waitForResult(
   return { end, look, isGone: () => isGone };
 }
 
-/** @throws {ClosedError} when the pipeline closes first. */
-export async function awaitResult(entry: OutboxEntry, context: OutboxContext): Promise<ResultWithBody> {
+/** @throws {ClosedError} when the pipeline closes first; the reason of `signal` when it aborts. */
+export async function awaitResult(
+  entry: OutboxEntry,
+  context: OutboxContext,
+  signal: AbortSignal | undefined,
+): Promise<ResultWithBody> {
   let end = (): void => {};
   const result = new Promise<ResultWithBody>((resolve, reject) => {
     const wait = waitForResult(entry, context, resolve, reject);
-    end = wait.end;
+    const unfollow = signal && follow(signal, reject);
+    end = () => {
+      wait.end();
+      unfollow?.();
+    };
     void wait.look();
   });
   return withDeadline(Infinity, context.pipeline, result).finally(end);

@@ -72,10 +72,25 @@ describe('a queued write', () => {
     const results = [outbox.result(id), outbox.result(id)];
     await settle();
     const third = outbox.result(id);
+    const leaving = new AbortController();
+    const left = outbox.result(id, { signal: leaving.signal });
+    const reason = new Error('mine');
+    await settle();
+    leaving.abort(reason);
+    await expect(left).rejects.toBe(reason);
+    await expect(outbox.result(id, { signal: leaving.signal })).rejects.toBe(reason);
     await clock.advance(10_000);
     expect(await Promise.all([...results, third].map(async (result) => (await result).text()))).toEqual(
       Array(3).fill('at last'),
     );
+  });
+
+  test('a wait for a result takes a signal and nothing else', async () => {
+    const { outbox } = page();
+    await expect(outbox.result('x', { signal: 5 as never })).rejects.toThrow(
+      /result\.signal: 5 .*AbortSignal/,
+    );
+    await expect(outbox.result('x', { timeout: 5 } as never)).rejects.toThrow(/result\.timeout: 5 .*signal/);
   });
 
   test('a write is not retried by the policies inside: the outbox counts', async () => {

@@ -24,6 +24,10 @@ export interface ReplayOptions {
   readonly key?: 'same' | 'new' | undefined;
 }
 
+export interface ResultOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface FlushOptions {
   /**
    * `true`: only entries that are due. `'retry-after'`: also those that wait after a failure, but none whose origin has asked for the
@@ -75,6 +79,10 @@ export const readLaneQuery = (query: LaneQuery) =>
 /** @returns the partition. */
 export const readClear = (of: ClearOptions) =>
   readSettings('clear', { partition: [undefined, wellFormedString] }, of).partition;
+
+/** @returns the signal. */
+export const readResult = (options: ResultOptions) =>
+  readSettings('result', { signal: [undefined, abortSignal] }, options).signal;
 
 /** @returns the key. */
 export const readReplay = (options: ReplayOptions) =>
