@@ -50,6 +50,7 @@ import {
   readResult,
 } from './queue/queries.ts';
 import { awaitResult, resultLost, toResponse, UndeliveredError } from './results.ts';
+import type { Retiring } from './send/gate.ts';
 
 /** @typeParam Meta The application's data of an entry. */
 export interface Outbox<Meta = unknown> extends Stage {
@@ -129,8 +130,8 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
     );
   };
 
-  const retire = (isRetired: boolean): void => {
-    assembled?.gate.retire(isRetired);
+  const retire = (by: Retiring, isRetired: boolean): void => {
+    assembled?.gate.retire(by, isRetired);
     if (!isRetired) assembled?.wake('all');
   };
 
@@ -139,8 +140,8 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       if (assembled)
         throw new ConfigurationError('outbox', 'this outbox', 'another client has it; make one for each');
       takeName(pipeline, settings.store, {
-        retire: () => retire(true),
-        reclaim: () => retire(false),
+        retire: () => retire('newer outbox', true),
+        reclaim: () => retire('newer outbox', false),
       });
       assembled = createContext(inside, pipeline, settings);
     },
@@ -228,7 +229,7 @@ export function outboxPolicy(options: OutboxOptions, defaultStore: () => AtomicS
       flush: async (options: FlushOptions = {}) => flush(readFlush(options), open()),
       pause: async (query: LaneQuery = {}) => pause(readLaneQuery(query), open()),
       resume: async (query: LaneQuery = {}) => resume(readLaneQuery(query), open()),
-      retire,
+      retire: (isRetired: boolean) => retire('application', ofType<boolean>('boolean')(isRetired, 'retire')),
       subscribe: (listener: (event: OutboxNotification) => void) => context().events.subscribe(listener),
     },
   );

@@ -58,6 +58,27 @@ describe.skipIf(!systemHost.canShareIO)('a newer outbox of the same name, store 
     expect(older.origin.seen.map(({ body }) => body)).toEqual(['one', 'one']);
   });
 
+  test('an older outbox sends nothing, whatever the application retires, until the newer one and the application allow it', async () => {
+    const { older, renew } = reloadedModule();
+    older.host.connectivity.set(false);
+    await older.fetch(URL_, write('one'));
+    const newer = renew();
+    newer.outbox.retire(true);
+    older.host.connectivity.set(true);
+    older.outbox.retire(true);
+    older.outbox.retire(false);
+    await older.clock.advance(60_000);
+    expect(older.origin.seen).toEqual([]);
+    older.outbox.retire(true);
+    await newer.fetch.close();
+    await older.clock.advance(60_000);
+    expect(older.origin.seen).toEqual([]);
+    older.outbox.retire(false);
+    await settle();
+    expect(older.origin.seen.map(({ body }) => body)).toEqual(['one']);
+    expect(() => older.outbox.retire(undefined as never)).toThrow(/retire: undefined .*boolean/);
+  });
+
   test('a newer outbox gives the older one its results and its events', async () => {
     const { older, renew } = reloadedModule();
     older.host.connectivity.set(false);

@@ -4,6 +4,9 @@ import { currentPartition } from '../../../core/user.ts';
 /** How many paused partitions are remembered: other tabs broadcast theirs. One that is dropped gets another 401. */
 const MAX_PAUSED = 1_000;
 
+/** The application, or a newer outbox of this name, which sends the entries. */
+export type Retiring = 'application' | 'newer outbox';
+
 /** Whether entries of a user may be sent at all. */
 export class SendGate {
   readonly #pipeline: PipelineContext;
@@ -11,7 +14,7 @@ export class SendGate {
   readonly #paused = new Set<string>();
   /** Grows with each change of pauses or of a lane's order: a worker then reads them again. */
   version = 0;
-  #isRetired = false;
+  readonly #retiredBy = new Set<Retiring>();
 
   constructor(pipeline: PipelineContext) {
     this.#pipeline = pipeline;
@@ -22,16 +25,16 @@ export class SendGate {
     const { signal, host } = this.#pipeline;
     return (
       !signal.aborted &&
-      !this.#isRetired &&
+      this.#retiredBy.size === 0 &&
       host.connectivity.state &&
       !this.#paused.has(partition) &&
       currentPartition(this.#pipeline) === partition
     );
   }
 
-  /** Whether another outbox of this name sends the entries. */
-  retire(isRetired: boolean): void {
-    this.#isRetired = isRetired;
+  /** @param by Each ends only its own retirement. */
+  retire(by: Retiring, isRetired: boolean): void {
+    this.#retiredBy[isRetired ? 'add' : 'delete'](by);
     this.changed();
   }
 
