@@ -70,7 +70,7 @@ export function serviceWorker(options: ServiceWorkerOptions): void {
     'serviceWorker',
     {
       fetch: [undefined as never, ofType<ServiceWorkerOptions['fetch']>('function')],
-      outbox: [undefined, withMethods<Outbox>('an outbox', 'flush', 'retire')],
+      outbox: [undefined, withMethods<Outbox>('an outbox', 'flush', 'counts', 'lanes', 'retire')],
       ready: [Promise.resolve(), ofType<Promise<unknown>>('object')],
       routes: [[], readRoutes],
       tag: [SYNC_TAG, ofType<string>('string')],
