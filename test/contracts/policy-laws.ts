@@ -8,6 +8,7 @@ import {
   type VirtualClock,
   virtualClock,
 } from '../../src/testing.ts';
+import { countListeners } from '../support/count-listeners.ts';
 import { leanPipeline } from '../support/lean-pipeline.ts';
 
 export const ONE = 'https://one.example';
@@ -118,7 +119,7 @@ export async function world(
   const requests: Request[] = [];
   const wires: AbortSignal[] = [];
   const bodies = new Bodies(clock);
-  const signals: ReturnType<typeof counted>[] = [];
+  const signals: ReturnType<typeof countListeners>[] = [];
   let underWay = 0;
   let context: PipelineContext | undefined;
   const seeing: Policy = (next, of) => {
@@ -201,7 +202,7 @@ export async function world(
     if (abort === 'before') leave();
     const request = bare === true ? new Request(url, { ...init, signal: controller.signal }) : undefined;
     const signal = request?.signal ?? controller.signal;
-    signals.push(counted(signal));
+    signals.push(countListeners(signal));
     const cancel = typeof abort === 'number' ? clock.after(abort, leave) : () => {};
     const given = bare === 'none' ? init : { ...init, signal };
     const response = request ? fetch(request) : fetch(url, given);
@@ -340,22 +341,6 @@ function countedConnectivity() {
     };
   };
   return { online, subscriptions: () => subscriptions };
-}
-
-/** Counts the listeners on a signal; the platform itself removes those with `once`. */
-function counted(signal: AbortSignal): { listeners(): number } {
-  const kept = new Map<unknown, boolean>();
-  const add = signal.addEventListener;
-  const remove = signal.removeEventListener;
-  signal.addEventListener = (type: string, listener: never, options?: AddEventListenerOptions) => {
-    kept.set(listener, options?.once === true);
-    add.call(signal, type, listener, options);
-  };
-  signal.removeEventListener = (type: string, listener: never) => {
-    kept.delete(listener);
-    remove.call(signal, type, listener);
-  };
-  return { listeners: () => [...kept.values()].filter((once) => !(once && signal.aborted)).length };
 }
 
 /**

@@ -5,6 +5,7 @@ import type { OutboxOptions } from '../../../src/policies/outbox/options.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
 import { hang, networkError, ok, slow, status } from '../../../src/testing.ts';
+import { countListeners } from '../../support/count-listeners.ts';
 import { durableStore } from '../../support/durable.ts';
 import { closeAfterTest, idOf, POST, page, reloaded, settle, URL_ } from '../../support/outbox-page.ts';
 import { ORIGIN, scenario } from '../../support/scenario.ts';
@@ -73,13 +74,21 @@ describe('a queued write', () => {
     await settle();
     const third = outbox.result(id);
     const leaving = new AbortController();
+    const onLeaving = countListeners(leaving.signal);
     const left = outbox.result(id, { signal: leaving.signal });
     const reason = new Error('mine');
     await settle();
     leaving.abort(reason);
     await expect(left).rejects.toBe(reason);
     await expect(outbox.result(id, { signal: leaving.signal })).rejects.toBe(reason);
+    const staying = new AbortController();
+    const onStaying = countListeners(staying.signal);
+    const fourth = outbox.result(id, { signal: staying.signal });
+    await settle();
+    expect(onStaying.listeners()).toBe(1);
     await clock.advance(10_000);
+    await fourth;
+    expect([onLeaving.listeners(), onStaying.listeners()]).toEqual([0, 0]);
     expect(await Promise.all([...results, third].map(async (result) => (await result).text()))).toEqual(
       Array(3).fill('at last'),
     );

@@ -1,13 +1,18 @@
 /** Another tab changes a lane that this one is sending: one store and one channel in common. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { PipelineContext } from '../../../src/core/contract.ts';
+import { dedupe } from '../../../src/policies/dedupe.ts';
 import { OutboxEvents } from '../../../src/policies/outbox/events.ts';
 import { readOutboxOptions } from '../../../src/policies/outbox/options.ts';
+import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
 import { Queue } from '../../../src/policies/outbox/queue/queue.ts';
 import { remove, requeue } from '../../../src/policies/outbox/queue/transitions.ts';
-import { ok, status } from '../../../src/testing.ts';
-import { type Page, page, settle } from '../../support/outbox-page.ts';
+import { memoryStore } from '../../../src/stores/memory.ts';
+import { ok, slow, status } from '../../../src/testing.ts';
+import { durableStore } from '../../support/durable.ts';
+import { closeAfterTest, type Page, page, settle, URL_ } from '../../support/outbox-page.ts';
 import { giveOffline, sent, startSending } from '../../support/outbox-writes.ts';
+import { ORIGIN, scenario } from '../../support/scenario.ts';
 
 /** In Workers a channel reaches no other client. */
 const isAlone =
@@ -20,7 +25,7 @@ afterEach(() => {
 });
 
 /** The parts of an outbox that another tab uses. */
-function otherTab({ store, host }: Page) {
+function otherTab({ store, host }: Pick<Page, 'store' | 'host'>) {
   const end = new AbortController();
   closing.add(end);
   const pipeline = {
@@ -36,7 +41,7 @@ function otherTab({ store, host }: Page) {
 }
 
 /** Settles when this tab has received that event of the other one. */
-const received = ({ outbox }: Page, id: string, type: string): Promise<void> =>
+const received = ({ outbox }: Pick<Page, 'outbox'>, id: string, type: string): Promise<void> =>
   new Promise((resolve) => {
     const end = outbox.subscribe((event) => {
       if (!event.remote || !('id' in event) || event.id !== id || event.type !== type) return;
@@ -46,6 +51,26 @@ const received = ({ outbox }: Page, id: string, type: string): Promise<void> =>
   });
 
 describe.skipIf(isAlone)('changes of another tab', () => {
+  test('no read joins one from before a delivery by another tab', async () => {
+    const store = durableStore();
+    const outbox = outboxPolicy({ store }, memoryStore);
+    const scene = scenario([dedupe(), outbox], { partition: 'ann' });
+    closeAfterTest(scene.fetch);
+    const here = { ...scene, outbox, store };
+    const there = otherTab(here);
+    scene.origin.replies(
+      slow(scene.clock, 60_000, () => ok('old')),
+      ok('new'),
+    );
+    const before = scene.fetch(URL_);
+    const arrives = received(here, 'a', 'delivered');
+    const entry = { id: 'a', key: 'a', lane: 'a', origin: ORIGIN, partition: 'ann' };
+    there.events.emit(entry, { type: 'delivered', status: 200 });
+    await arrives;
+    expect(await (await scene.fetch(URL_)).text()).toBe('new');
+    expect(await (await before).text()).toBe('old');
+  });
+
   test('a waiting write that another tab removes is not sent', async () => {
     const here = page({ concurrency: 1 });
     const there = otherTab(here);
