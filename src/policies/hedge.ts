@@ -119,7 +119,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
         }
         watchBody(response, {
           settled(how, error) {
-            // Firefox goes on receiving a body whose stream was cancelled; an abort of the request ends that.
+            // Firefox receives a body to its end although its stream was cancelled; an abort of the request stops it.
             if (how === 'broken') own.abort(error);
           },
         });

@@ -19,7 +19,7 @@ export function rememberBody(request: Request, body: unknown): Request {
   if (body === null || typeof body === 'string' || body instanceof Blob) bodySources.set(request, body);
   else if (body instanceof URLSearchParams) bodySources.set(request, String(body));
   else if (isBytes(body)) {
-    // A copy, as the caller may change its own; not of a large upload, whose size changes nothing.
+    // Copied, because the caller may change the buffer. The copy of a large upload would double its memory.
     const { buffer = body as ArrayBuffer, byteOffset, byteLength } = body as Partial<ArrayBufferView>;
     if (body.byteLength <= LARGE_UPLOAD)
       bodySources.set(request, new Uint8Array(buffer, byteOffset, byteLength).slice() as Bytes);

@@ -25,7 +25,7 @@ export function watchPassages(
     settled(how, error) {
       for (let at = memories.length - 1; at >= 0; at--)
         settle(stages[from + at] as Stage, run, memories[at], how, error);
-      // Firefox goes on receiving a body whose stream was cancelled; an abort of the request ends that.
+      // Firefox receives a body to its end although its stream was cancelled; an abort of the request stops it.
       if (how === 'broken' || how === 'cancelled') attempt?.abort(error);
     },
   };

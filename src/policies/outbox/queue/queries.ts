@@ -30,8 +30,8 @@ export interface ResultOptions {
 
 export interface FlushOptions {
   /**
-   * `true`: only entries that are due. `'retry-after'`: also those that wait after a failure, but none whose origin has asked for the
-   * wait. Default `false`: all.
+   * `true` sends only entries that are due. `'retry-after'` ends each backoff, and respects each `Retry-After`. Default `false`: sends
+   * all.
    */
   readonly due?: boolean | 'retry-after' | undefined;
   /** Starts no more attempts once it aborts. */
