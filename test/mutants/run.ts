@@ -113,7 +113,8 @@ function commandsFor(file: string): string[][] {
 }
 
 function inNode(...filters: string[]): string[] {
-  return ['node_modules/vitest/vitest.mjs', 'run', '--project=node', '--bail=1', ...filters];
+  const projects = ['--project=node', '--project=node together'];
+  return ['node_modules/vitest/vitest.mjs', 'run', ...projects, '--bail=1', ...filters];
 }
 
 function passes(command: readonly string[]): boolean {

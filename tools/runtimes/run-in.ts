@@ -1,4 +1,4 @@
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { runCommand } from './command.ts';
 import { type Origins, startOrigins } from './origins.ts';
 import { nothing, type Outcome } from './outcome.ts';
 import type { Runtime } from './runtimes.ts';
-import { ONLY_IN_SOAK } from './suites.ts';
+import { EXTENT, ONLY_IN_SOAK } from './suites.ts';
 
 export interface Run {
   readonly outcome: Outcome;
@@ -15,11 +15,15 @@ export interface Run {
   readonly problem?: string;
 }
 
-/** Which of its files have a path that contains one of the filters; without any, all but those that are left to soak. */
+/** Which of its files have a path that contains one of the filters; without any, all of `npm test`, or of `npm run soak`. */
 export function filesFor({ include, exclude }: Runtime, filters: readonly string[]): string[] {
-  const isShort = filters.length === 0 && !process.env.HOLDFAST_SOAK;
-  const files = globSync(include, { exclude: [...exclude, ...(isShort ? ONLY_IN_SOAK : [])] }).sort();
-  return filters.length === 0 ? files : files.filter((file) => filters.some((part) => file.includes(part)));
+  const files = globSync(include, { exclude }).sort();
+  if (filters.length > 0) return files.filter((file) => filters.some((part) => file.includes(part)));
+  const left = new Set(globSync(ONLY_IN_SOAK));
+  const isChosen = process.env.HOLDFAST_SOAK
+    ? (file: string) => left.has(file) || readFileSync(file, 'utf8').includes(EXTENT)
+    : (file: string) => !left.has(file);
+  return files.filter(isChosen);
 }
 
 /** Runs the tests of these files in one runtime. */

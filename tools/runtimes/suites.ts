@@ -42,3 +42,6 @@ export const ONLY_IN_SOAK = [
   'test/examples/{hot-reload,pwa}.e2e.ts',
   'test/faults/outbox/{broken-on-purpose,killed-workbox}.e2e.ts',
 ];
+
+/** What a test file imports that does more in soak. */
+export const EXTENT = 'support/extent.ts';

@@ -39,7 +39,7 @@ for (const { name, program, start, kill } of browsers) {
   test.skipIf(!program && !process.env.CI)(
     `${name} that is killed ${kills} times loses no accepted write, applies none twice and none out of order`,
     // Side by side: each of them mostly waits for its browser.
-    { concurrent: true, timeout: 240_000 + kills * 10_000 },
+    { concurrent: true, timeout: 240_000 + kills * 20_000 },
     async () => {
       const story = await live({ start, kills, seed: SEED, page });
       const reckoning = reckon(story);
