@@ -9,6 +9,8 @@ export interface Ended {
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: that of this process. */
+  readonly cwd?: string;
   readonly timeLimit: number;
 }
 
@@ -22,9 +24,10 @@ export function runCommand(
   [program, ...args]: readonly [string, ...string[]],
   options: CommandOptions,
 ): Promise<Ended> {
-  const { env, timeLimit } = options;
+  const { env, cwd, timeLimit } = options;
   // A process group of its own, so that a signal reaches all of it, and nothing else.
   const child = spawn(program, args, {
+    cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
