@@ -108,8 +108,8 @@ function apartAndTogether(
 ): TestProjectInlineConfiguration[] {
   const [apart, together] = [project(''), project(' together')];
   return [
-    { ...apart, test: { ...apart.test, exclude: [...(apart.test?.exclude ?? []), ...TOGETHER] } },
-    { ...together, test: { ...together.test, include: TOGETHER, isolate: false } },
+    { ...apart, test: { ...apart.test, exclude: [...(apart.test?.exclude ?? []), TOGETHER] } },
+    { ...together, test: { ...together.test, include: [TOGETHER], isolate: false } },
   ];
 }
 

@@ -2,13 +2,12 @@
 export const PORTABLE =
   'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,testing,faults}/**/*.test.ts';
 
-/** Of these, the files that leave nothing behind share a page or a process: to make one for each takes as long as their tests. */
-export const TOGETHER = [
-  'test/{primitives,core,http,client,observability,adapters,contracts,devtools,testing}/**/*([!.]).test.ts',
-  'test/{stores,policies/{,auth/,breaker/,cache/,retry/}}/*([!.]).test.ts',
-  // But for those in which a page dies: its locks are never released.
-  'test/policies/outbox/!(crashes|*.*).test.ts',
-];
+/**
+ * Of these, the files with one word as their name leave nothing behind and share a page or a process: to make one for each takes
+ * longer than their tests.
+ */
+export const TOGETHER =
+  'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,testing}/**/*([!.]).test.ts';
 
 /** The rest name Node in their own name: they measure memory, read source files, start processes. */
 export const NODE_ONLY = '**/*.node.test.ts';
