@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Policy } from '../../../src/core/contract.ts';
 import { pipeline } from '../../../src/core/pipeline.ts';
 import { outboxPolicy } from '../../../src/policies/outbox/outbox.ts';
+import { sleep } from '../../../src/primitives/clock.ts';
 import { withLocalLock } from '../../../src/primitives/locks.ts';
 import { indexedDBStore } from '../../../src/stores/indexeddb/indexeddb.ts';
 import { memoryStore } from '../../../src/stores/memory.ts';
@@ -49,6 +50,44 @@ describe('close', () => {
     await settle();
     expect({ isClosed, late }).toEqual({ isClosed: false, late: 0 });
   });
+});
+
+test('an at-most-once write that waits for a slot when its page closes is sent by the next page', async () => {
+  const store = durableStore();
+  const host = testHost({ clock: virtualClock({ quiet }) });
+  let arrived = 0;
+  const open = (...policies: Policy[]) => {
+    const outbox = outboxPolicy({ store, delivery: 'at-most-once' }, memoryStore);
+    const fetch = pipeline([outbox, ...policies], {
+      partition: 'ann',
+      host,
+      fetch: async () => {
+        arrived++;
+        return ok();
+      },
+    });
+    closeAfterTest(fetch);
+    return { outbox, fetch };
+  };
+  let reached = (): void => {};
+  const atPolicy = new Promise<void>((done) => {
+    reached = done;
+  });
+  const full: Policy = (next) => (request, call) => {
+    reached();
+    return sleep(60_000, call).then(() => next(request, call));
+  };
+  const before = open(full);
+  const given = before.fetch(URL_, POST).catch(() => {});
+  await atPolicy;
+  await before.fetch.close();
+  await given;
+  const { outbox, fetch } = open();
+  await outbox.flush();
+  await host.clock.advance(120_000);
+  expect(arrived).toBe(1);
+  expect(await outbox.entries({ state: 'dead-letter' })).toEqual([]);
+  await fetch.close();
 });
 
 test('an outbox in a Worker makes no abort signal before the first call', async () => {

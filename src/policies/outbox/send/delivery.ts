@@ -93,7 +93,7 @@ export async function deliver(sending: EntryToSend, context: OutboxContext): Pro
     const sent = next(prepared.request, { ...call, beforeSend, hasGeneratedKey });
     response = await withDeadline(Infinity, call, sent);
   } catch (error) {
-    if (error === forbidden) {
+    if (error === forbidden || pipeline.signal.aborted) {
       // Nothing was sent: restores the earlier claim, as an earlier attempt may have been sent.
       if (isClaimed && left === 0)
         await update(context.queue, entry, { claimedAt: entry.claimedAt }, sending.lease);
