@@ -18,8 +18,9 @@ test('a pipeline that closes during its probe releases the permit to the others'
   expect(await waiting).toBe('closed');
   await closed;
   origin.otherwise(() => ok());
-  // An hour later, and with an origin that responds.
-  await clock.advance(3_600_000);
-  expect((await two(`${ORIGIN}/x`)).status).toBe(200);
+  // Long before a permit that is not released would run out.
+  const next = two(`${ORIGIN}/x`);
+  await clock.advance(1_000);
+  expect((await next).status).toBe(200);
   await two.close();
 });
