@@ -74,6 +74,7 @@ describe('a rate of the application', () => {
 
   test('a call that would wait longer than 5 s is rejected at once, with the time to come back', async () => {
     const scene = scenario([rateLimit({ rate: 1, per: '2s' })]);
+    await scene.clock.advance(10_000);
     const results = [get(scene), get(scene), get(scene)];
     const now = scene.clock.now();
     const refused = await error(scene.fetch(ORIGIN));
@@ -89,7 +90,7 @@ describe('a rate of the application', () => {
     });
     expect(scene.emitted('refused')).toMatchObject([{ code: 'rate-limit', retryAt: now + 6_000 }]);
     expect(await Promise.all(results)).toEqual([200, 200, 200]);
-    expect(arrivals(scene)).toEqual([0, 2_000, 4_000]);
+    expect(arrivals(scene)).toEqual([10_000, 12_000, 14_000]);
   });
 
   test('a call that would wait longer than its total time is rejected at once', async () => {
