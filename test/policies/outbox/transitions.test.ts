@@ -124,7 +124,8 @@ describe('a waiting entry', () => {
     const here = await twoWrites(options, call, origin);
     const [state, attempts, code] = first;
     const entry = (await entries(here)).find(({ id }) => id === 'first');
-    expect(entry?.state ?? 'delivered').toBe(state);
+    const isDelivered = here.emitted('delivered').some(({ id }) => id === 'first');
+    expect(isDelivered ? 'delivered' : entry?.state).toBe(state);
     if (attempts !== undefined) expect(entry).toMatchObject({ attempts, reason: { code } });
     expect(sent(here).includes('second')).toBe(lane === 'goes on');
   });
@@ -153,7 +154,7 @@ describe('a waiting entry', () => {
 describe('a dead letter', () => {
   const refused = (call?: CallOutbox): Promise<Page> => twoWrites({}, call, [status(422)]);
 
-  test('a replayed dead letter waits, without attempts and a reason, and is sent', async () => {
+  test('a replayed dead letter waits, with no attempts, and is sent', async () => {
     const here = await refused();
     here.host.connectivity.set(false);
     await here.outbox.replay('first');
