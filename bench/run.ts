@@ -39,7 +39,7 @@ const unknown = only?.find((part) => !PARTS.includes(part));
 if (unknown !== undefined) throw new RangeError(`--only ${unknown}: expected ${PARTS.join(', ')}`);
 const wants = (part: string): boolean => only?.includes(part) ?? true;
 
-// That of calls is part of them; alone, no times are measured.
+// `calls` measures memory, too.
 const memory = only?.includes('memory') && !wants('calls') ? await measureTheMemory() : undefined;
 const calls = wants('calls') ? await measureCalls() : undefined;
 const cache = wants('cache') ? await measureCache() : undefined;

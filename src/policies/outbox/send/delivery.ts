@@ -94,7 +94,7 @@ export async function deliver(sending: EntryToSend, context: OutboxContext): Pro
     response = await withDeadline(Infinity, call, sent);
   } catch (error) {
     if (error === forbidden || pipeline.signal.aborted) {
-      // Nothing was sent: restores the earlier claim, as an earlier attempt may have been sent.
+      // Nothing was sent, and nothing will be: restores the earlier claim, as an earlier attempt may have been sent.
       if (isClaimed && left === 0)
         await update(context.queue, entry, { claimedAt: entry.claimedAt }, sending.lease);
       return { outcome: { is: 'skip' } };
