@@ -19,10 +19,10 @@ export interface Run {
 export function filesFor({ include, exclude }: Runtime, filters: readonly string[]): string[] {
   const files = globSync(include, { exclude }).sort();
   if (filters.length > 0) return files.filter((file) => filters.some((part) => file.includes(part)));
-  const left = new Set(globSync(ONLY_IN_SOAK));
+  const onlyInSoak = new Set(globSync(ONLY_IN_SOAK));
   const isChosen = process.env.HOLDFAST_SOAK
-    ? (file: string) => left.has(file) || readFileSync(file, 'utf8').includes(EXTENT)
-    : (file: string) => !left.has(file);
+    ? (file: string) => onlyInSoak.has(file) || readFileSync(file, 'utf8').includes(EXTENT)
+    : (file: string) => !onlyInSoak.has(file);
   return files.filter(isChosen);
 }
 

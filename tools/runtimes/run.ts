@@ -1,6 +1,6 @@
 /**
- * Runs every test in every runtime, or what the command line asks for, and adds it all up. With `--soak` the tests of chance
- * alone, for hours: 200 kills, 10,000 random pipelines.
+ * Runs every test in every runtime, or what the command line asks for, and adds it all up. With `--soak` only
+ * what takes too long for that: 200 kills, 10,000 random pipelines.
  */
 import { parseArgs } from 'node:util';
 import { addUp, nothing, type Outcome } from './outcome.ts';
@@ -57,7 +57,7 @@ async function inTurn(atOnce: number, waiting: readonly Runtime[]): Promise<Outc
 /** Says how it went: in one line, and at length where something is wrong. */
 async function report(runtime: Runtime): Promise<Outcome> {
   const files = filesFor(runtime, filters);
-  if (files.length === 0 && (values.soak || filters.length > 0)) return nothing;
+  if (files.length === 0 && (process.env.HOLDFAST_SOAK || filters.length > 0)) return nothing;
   const label = runtime.name.padEnd(width);
   const missing = runtime.missing?.();
   if (missing) {

@@ -3,8 +3,8 @@ export const PORTABLE =
   'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,testing,faults}/**/*.test.ts';
 
 /**
- * Of these, the files with one word as their name leave nothing behind and share a page or a process: to make one for each takes
- * longer than their tests.
+ * Of these, the files without a further dot in their name share a page or a process: to make one for each takes longer than their
+ * tests. A file that leaves something behind is named `*.apart.test.ts`: pages die in `crashes`, and never release their locks.
  */
 export const TOGETHER =
   'test/{primitives,core,http,policies,stores,client,observability,adapters,contracts,devtools,testing}/**/*([!.]).test.ts';
